@@ -1,1 +1,59 @@
-export {};
+#!/usr/bin/env node
+/** The front door: finds the command and calls it. Each is loaded only when it is asked for. */
+import { text } from 'node:stream/consumers';
+import { UsageError, type Command, type Io } from './commands/command.ts';
+import { VERSION } from './commands/version.ts';
+import { messageOf } from './wire/record.ts';
+
+const COMMANDS: Readonly<Record<string, { readonly about: string; readonly load: () => Promise<Command> }>> = {
+  serve: { about: 'the sidecar', load: async () => (await import('./commands/serve.ts')).serve },
+  demo: { about: 'everything on one machine, with simulated providers', load: async () => (await import('./commands/demo.ts')).demo },
+  simulate: { about: 'the simulated providers alone', load: async () => (await import('./commands/simulate.ts')).simulate },
+  validate: { about: 'checks a configuration', load: async () => (await import('./commands/validate.ts')).validate },
+};
+
+function help(): string {
+  const list = Object.entries(COMMANDS).map(([name, { about }]) => `  ${name.padEnd(10)} ${about}`);
+  return `usage: spillway COMMAND [options]\n\n${list.join('\n')}\n\nspillway COMMAND --help says more; spillway --version prints the version.\n`;
+}
+
+async function main(argv: readonly string[], io: Io): Promise<number> {
+  const [name, ...args] = argv;
+  if (name === '--version') {
+    io.stdout(`${VERSION}\n`);
+    return 0;
+  }
+  if (name === undefined || name === '--help' || name === 'help') {
+    (name === undefined ? io.stderr : io.stdout)(help());
+    return name === undefined ? 2 : 0;
+  }
+  if (!Object.hasOwn(COMMANDS, name)) {
+    io.stderr(`spillway: there is no command "${name}"\n\n${help()}`);
+    return 2;
+  }
+  const command = await COMMANDS[name]!.load();
+  try {
+    return await command(args, io);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      io.stderr(`spillway ${name}: ${error.message}\nspillway ${name} --help says more.\n`);
+      return 2;
+    }
+    io.stderr(`spillway ${name}: ${messageOf(error)}\n`);
+    if (io.env['SPILLWAY_DEBUG'] === '1') throw error;
+    io.stderr('SPILLWAY_DEBUG=1 shows where.\n');
+    return 1;
+  }
+}
+
+// Before anything else is loaded: a SIGTERM while starting is an orderly stop too.
+const stop = new AbortController();
+process.on('SIGTERM', () => stop.abort()).on('SIGINT', () => stop.abort());
+
+process.exitCode = await main(process.argv.slice(2), {
+  stdout: (line) => void process.stdout.write(line),
+  stderr: (line) => void process.stderr.write(line),
+  stdin: () => text(process.stdin),
+  signal: stop.signal,
+  env: process.env,
+});

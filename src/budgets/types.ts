@@ -26,7 +26,10 @@ export interface Candidate {
 /** Why a candidate was passed over. */
 export interface Refusal {
   readonly dimension: Dimension;
-  /** Milliseconds until it would have room; -1 if never (the amount is larger than the limit), 0 if not known (concurrency). */
+  /**
+   * Milliseconds until it would have room; -1 if never (the amount is larger than the limit), 0 if not known (concurrency;
+   * more than this process's share while Redis is away).
+   */
   readonly waitMs: number;
 }
 
@@ -35,7 +38,7 @@ export interface Level {
   readonly dimension: Dimension;
   readonly limit: number;
   readonly used: number;
-  /** Milliseconds until the dimension is empty again if nothing more is taken. */
+  /** Milliseconds until the dimension is empty again if nothing more is taken; 0 for concurrency (not known). */
   readonly resetMs: number;
 }
 
@@ -86,10 +89,4 @@ export interface BudgetsState {
   readonly lastError: string | null;
 }
 
-/** The sliding window's shape. Production uses `window()` of wire/window.ts; tests pass a shorter one. */
-export interface WindowShape {
-  /** Length of one sub-bucket in ms. */
-  readonly stepMs: number;
-  /** Sub-buckets before the current one that still count: the window is `steps` x `stepMs` long at least. */
-  readonly steps: number;
-}
+export type { WindowShape } from '../wire/window.ts';

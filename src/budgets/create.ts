@@ -1,0 +1,31 @@
+/** The engine that a configuration asks for. */
+import { connectRedis, secretsOf, type RedisSettings } from './client.ts';
+import { createProcessBudgets } from './process.ts';
+import { createRedisBudgets, type RedisBudgetsOptions } from './redis.ts';
+import { realTimers } from './timers.ts';
+import type { Budgets } from './types.ts';
+
+export interface BudgetsOptions extends Omit<RedisBudgetsOptions, 'client' | 'secrets'> {
+  /** Absent: budgets of this process alone, and ioredis is not loaded. */
+  readonly redis?: RedisSettings;
+}
+
+/** How long a start waits for Redis; without it the first requests would be decided by shares. */
+const START_MS = 1_000;
+
+/** Rejects only for settings that cannot be read (a malformed address); a Redis that is away is no reason. */
+export async function createBudgets(options: BudgetsOptions): Promise<Budgets> {
+  const { redis, ...rest } = options;
+  const clock = options.clock ?? (() => performance.now());
+  if (!redis) return createProcessBudgets({ window: options.window, clock });
+  const client = await connectRedis(redis);
+  const budgets = createRedisBudgets({ ...rest, client, clock, secrets: secretsOf(redis) });
+  const { after } = options.timers ?? realTimers;
+  let cancel = () => undefined as void;
+  const late = new Promise<void>((resolve) => {
+    cancel = after(START_MS, resolve);
+  });
+  await Promise.race([budgets.started(), late]);
+  cancel();
+  return budgets;
+}

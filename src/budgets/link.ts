@@ -1,0 +1,110 @@
+/**
+ * Whether Redis is asked. One failure and it is not, until a probe has been answered: no request waits for a Redis that
+ * is known to be away, and none is the probe. The probe is the beat, which writes as a reserve does, so a Redis that
+ * refuses writes is away too.
+ */
+import type { Timers } from './timers.ts';
+
+export type BudgetsEvent =
+  | { readonly kind: 'degraded'; readonly error: string }
+  | { readonly kind: 'recovered'; readonly awayMs: number };
+
+export interface LinkOptions {
+  readonly isReady: () => boolean;
+  readonly beat: () => Promise<void>;
+  /** Every time a beat was answered. */
+  readonly onBeat: () => void;
+  /** Once per change; a first connection that succeeds is none. */
+  readonly onEvent: (event: BudgetsEvent) => void;
+  readonly message: (error: unknown) => string;
+  readonly clock: () => number;
+  readonly timers: Timers;
+  readonly beatMs: number;
+  readonly retryMs: number;
+}
+
+export class Link {
+  readonly #options: LinkOptions;
+  #state: 'starting' | 'up' | 'away' | 'closed' = 'starting';
+  #lastError: string | null = null;
+  #awaySince = 0;
+  #beating = false;
+  #cancel = () => undefined as void;
+  #waiting: (() => void)[] = [];
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    this.#schedule();
+  }
+
+  get isUp(): boolean {
+    return this.#state === 'up' && this.#options.isReady();
+  }
+
+  get lastError(): string | null {
+    return this.#lastError;
+  }
+
+  /** Resolves when Redis answers, or when it is known that it does not. */
+  settled(): Promise<void> {
+    if (this.#state !== 'starting') return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+    });
+  }
+
+  failed(error: unknown): void {
+    if (this.#state === 'closed') return;
+    this.#lastError = this.#options.message(error);
+    if (this.#state === 'away') return;
+    this.#state = 'away';
+    this.#awaySince = this.#options.clock();
+    this.#schedule();
+    this.#release();
+    this.#options.onEvent({ kind: 'degraded', error: this.#lastError });
+  }
+
+  /** Beats now; a probe while Redis is away. */
+  async tick(): Promise<void> {
+    if (this.#beating || this.#state === 'closed') return;
+    this.#beating = true;
+    try {
+      if (this.#options.isReady()) {
+        await this.#options.beat();
+        this.#answered();
+      }
+    } catch (error) {
+      this.failed(error);
+    } finally {
+      this.#beating = false;
+      this.#schedule();
+    }
+  }
+
+  close(): void {
+    this.#state = 'closed';
+    this.#cancel();
+    this.#release();
+  }
+
+  #answered(): void {
+    if (this.#state === 'closed') return;
+    const wasAway = this.#state === 'away';
+    this.#state = 'up';
+    this.#lastError = null;
+    this.#release();
+    if (wasAway) this.#options.onEvent({ kind: 'recovered', awayMs: this.#options.clock() - this.#awaySince });
+    this.#options.onBeat();
+  }
+
+  #schedule(): void {
+    this.#cancel();
+    if (this.#state === 'closed') return;
+    const ms = this.#state === 'up' ? this.#options.beatMs : this.#options.retryMs;
+    this.#cancel = this.#options.timers.after(ms, () => void this.tick());
+  }
+
+  #release(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}

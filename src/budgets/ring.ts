@@ -1,0 +1,66 @@
+/**
+ * One rate dimension of one budget, in memory. The same rules as lua/include/ring.lua, told in another way (no running
+ * sum, no lazily cleared slots), so that comparing the two engines means something.
+ */
+import { indexAt, leavesAt, ringSize, type WindowShape } from '../wire/window.ts';
+
+export class Ring {
+  readonly #shape: WindowShape;
+  readonly #slots: number[];
+  /** Newest sub-bucket index; never decreases, so a clock that goes back adds no room. */
+  #top = -1;
+
+  constructor(shape: WindowShape) {
+    this.#shape = shape;
+    this.#slots = Array.from({ length: ringSize(shape) }, () => 0);
+  }
+
+  /** The sub-bucket that a charge at `now` goes to. */
+  index(now: number): number {
+    return Math.max(indexAt(this.#shape, now), this.#top);
+  }
+
+  used(now: number): number {
+    let sum = 0;
+    for (let index = this.#first(now); index <= this.#top; index += 1) sum += this.#value(index);
+    return sum;
+  }
+
+  add(amount: number, now: number): void {
+    if (amount <= 0) return;
+    const index = this.index(now);
+    const cleared = Math.max(this.#top + 1, index - this.#shape.steps);
+    for (let k = cleared; k <= index; k += 1) this.#slots[k % this.#slots.length] = 0;
+    this.#top = index;
+    this.#slots[index % this.#slots.length]! += amount;
+  }
+
+  /** Gives back to the sub-bucket that it was taken from, if that still counts; never below zero. */
+  giveBack(index: number, amount: number, now: number): void {
+    if (index > this.#top || index < this.#first(now)) return;
+    this.#slots[index % this.#slots.length]! -= Math.min(amount, this.#value(index));
+  }
+
+  /** Milliseconds until the ring holds `room` or less. */
+  waitFor(room: number, now: number): number {
+    let left = this.used(now);
+    for (let index = this.#first(now); left > room && index <= this.#top; index += 1) {
+      left -= this.#value(index);
+      if (left <= room) return leavesAt(this.#shape, index) - now;
+    }
+    return 0;
+  }
+
+  /** Milliseconds until the ring is empty. */
+  resetMs(now: number): number {
+    return this.waitFor(0, now);
+  }
+
+  #first(now: number): number {
+    return Math.max(0, this.index(now) - this.#shape.steps);
+  }
+
+  #value(index: number): number {
+    return index > this.#top - this.#slots.length ? this.#slots[index % this.#slots.length]! : 0;
+  }
+}

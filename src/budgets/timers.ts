@@ -1,0 +1,36 @@
+/** Timers as the Redis engine needs them, so that tests can hold them. */
+export interface Timers {
+  /** Runs once, later; answers how to call it off. Never keeps the process alive. */
+  after(ms: number, run: () => void): () => void;
+  /** Runs once what is already waiting on the sockets has been read. */
+  afterReading(run: () => void): void;
+}
+
+export const realTimers: Timers = {
+  after(ms, run) {
+    const timer = setTimeout(run, ms);
+    timer.unref();
+    return () => {
+      clearTimeout(timer);
+    };
+  },
+  afterReading(run) {
+    setImmediate(run);
+  },
+};
+
+/**
+ * `work`, or a rejection after `ms`. After a pause of this process itself (garbage collection, a long computation) Node
+ * runs due timers before it reads sockets: an answer that is already there must win, or our own lag would look like Redis'.
+ */
+export function within<T>(work: Promise<T>, ms: number, timers: Timers): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const late = () => {
+      timers.afterReading(() => {
+        reject(new Error(`no answer from Redis within ${ms} ms`));
+      });
+    };
+    const cancel = timers.after(ms, late);
+    work.then(resolve, reject).finally(cancel);
+  });
+}

@@ -1,0 +1,17 @@
+/** What every command is given, and how it says that it was called wrongly. */
+export interface Io {
+  stdout(text: string): void;
+  stderr(text: string): void;
+  stdin(): Promise<string>;
+  /** Aborted by SIGTERM or SIGINT: finish and return. */
+  readonly signal: AbortSignal;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** @returns the exit code: 0 done, 1 what was asked for failed, 2 wrong usage */
+export type Command = (args: string[], io: Io) => Promise<number>;
+
+/** Wrong usage: the text says what, the command adds where help is. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}

@@ -1,0 +1,215 @@
+/** The composition root: builds every part of one sidecar and hands them to each other. */
+import { readFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import type { RequestListener, Server } from 'node:http';
+import { createBudgets } from '../budgets/create.ts';
+import type { Budgets, WindowShape } from '../budgets/types.ts';
+import { resolveSecret, SecretError, type Environment } from '../config/secrets.ts';
+import type { Config } from '../config/types.ts';
+import { builtProviders } from '../providers/index.ts';
+import { chatRequestReader } from '../providers/openai/chat-request.ts';
+import { adminPlane } from '../server/admin-plane.ts';
+import { BudgetsHolder } from '../server/budgets-holder.ts';
+import { ConfigKeeper } from '../server/config-keeper.ts';
+import { createHttpServer, dataPlane } from '../server/data-plane.ts';
+import { Gateway } from '../server/gateway.ts';
+import { Recorder } from '../server/record.ts';
+import type { Runtime } from '../server/runtime.ts';
+import { addGauges, status, type StatusDeps } from '../server/status.ts';
+import { Instruments } from '../telemetry/instruments.ts';
+import type { Log } from '../telemetry/log.ts';
+import { Dispatchers } from '../upstream/dispatchers.ts';
+import type { Address } from '../wire/address.ts';
+import { CoarseTimer } from '../wire/coarse-timer.ts';
+import { HeldBytes } from '../wire/held-bytes.ts';
+import { redisSettings } from './redis-settings.ts';
+import { listen } from './listen.ts';
+import { VERSION } from './version.ts';
+
+/** Where configuration texts come from. */
+export interface ConfigSource {
+  readonly name: string;
+  /** Resolves after the first text was given or `onError` was called; edits follow until `close`. */
+  open(onText: (text: string) => void, onError: (error: Error) => void): Promise<void>;
+  close(): void;
+}
+
+export interface SidecarOptions {
+  readonly source: ConfigSource;
+  /** An address that this machine may lack (IPv6 off) is optional. */
+  readonly listen: readonly (Address & { readonly optional?: boolean })[];
+  /** The first that can be had is taken. */
+  readonly admin: readonly Address[];
+  readonly bufferBytes: number;
+  readonly bodyBytes: number;
+  readonly bodyIdleMs: number;
+  readonly env: Environment;
+  readonly log: Log;
+  readonly window: WindowShape;
+  readonly maxAgeMs: number;
+  readonly pod?: string;
+}
+
+export interface Sidecar {
+  readonly listen: readonly Address[];
+  readonly admin: Address;
+  readonly runtime: () => Runtime;
+  readonly status: () => Promise<object>;
+  /** No new requests; running ones have `graceMs` to finish; budgets are settled. */
+  close(graceMs: number): Promise<void>;
+}
+
+const HEADERS_TIMEOUT_MS = 15_000;
+/** Longer than the clients' own, so that it is they who close an idle connection. */
+const KEEP_ALIVE_MS = 75_000;
+const DRAIN_POLL_MS = 20;
+
+export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
+  const { env, log } = options;
+  const pod = options.pod ?? `${env['HOSTNAME'] ?? 'local'}-${randomBytes(4).toString('hex')}`;
+  const timer = new CoarseTimer(() => performance.now());
+  const held = new HeldBytes(options.bufferBytes);
+  const instruments = new Instruments();
+  const recorder = new Recorder(instruments, timer.now);
+  const dispatchers = new Dispatchers(proxySettings(env));
+  let budgets: BudgetsHolder | undefined;
+  let draining = false;
+  let started = false;
+
+  const engineFor = (config: Config): Promise<Budgets> =>
+    createBudgets({
+      ...redisSettings(config, env, readText),
+      window: options.window,
+      pod,
+      maxPods: config.budgets.maxPods,
+      onEvent: (event) => log.warn({ redis: event }, 'redis'),
+    });
+
+  const keeper = new ConfigKeeper(options.source.name, {
+    log,
+    providers: builtProviders(Date.now),
+    meters: new Map(),
+    now: () => new Date(),
+    secret: (model, ref) => secretOrWarn(model, ref, env, log),
+    onApply: (runtime, before) => {
+      dispatchers.retain(new Set(runtime.targets.map((target) => target.origin)));
+      if (before === undefined || !engineDiffers(before.config, runtime.config)) return;
+      engineFor(runtime.config).then(
+        (engine) => budgets!.replace(engine, before.config.policy.deadline),
+        (error: Error) => log.error({ reason: error.message }, 'the new redis settings cannot be used; the old ones stay'),
+      );
+    },
+  });
+
+  await options.source.open(
+    (text) => keeper.take(text),
+    (error) => keeper.fail(error),
+  );
+  budgets = new BudgetsHolder(await engineFor(keeper.runtime().config));
+
+  let sequence = 0;
+  const gateway = new Gateway({
+    budgets: budgets.current,
+    dispatchers,
+    recorder,
+    log,
+    timer,
+    held,
+    newId: () => `${pod}.${(sequence++).toString(36)}`,
+    maxAgeMs: options.maxAgeMs,
+  });
+  const data = dataPlane({
+    runtime: keeper.runtime,
+    gateway,
+    recorder,
+    readChat: chatRequestReader(),
+    limits: { bodyBytes: options.bodyBytes, bodyIdleMs: options.bodyIdleMs },
+    held,
+    timer,
+    log,
+    defaultApp: env['SPILLWAY_APP'],
+    draining: () => draining,
+  });
+  const statusDeps: StatusDeps = { version: VERSION, pod, runtime: keeper.runtime, configState: keeper.configState, budgets: budgets.current, recorder, startedAt: new Date() };
+  addGauges(instruments, statusDeps);
+  const admin = adminPlane({ instruments, status: () => status(statusDeps), started: () => started, draining: () => draining, log });
+
+  const servers: Server[] = [];
+  const open = async (listener: RequestListener, address: Address, optional = false): Promise<Address | undefined> => {
+    const server = createHttpServer(listener, { headersTimeoutMs: HEADERS_TIMEOUT_MS, keepAliveMs: KEEP_ALIVE_MS });
+    const at = await listen(server, address, optional);
+    if (at !== undefined) servers.push(server);
+    return at;
+  };
+  const addresses: Address[] = [];
+  let adminAddress: Address | undefined;
+  try {
+    for (const [i, address] of options.admin.entries()) adminAddress ??= await open(admin, address, i < options.admin.length - 1);
+    for (const { optional, ...address } of options.listen) {
+      const at = await open(data, address, optional);
+      if (at !== undefined) addresses.push(at);
+    }
+  } catch (error) {
+    await release();
+    throw error;
+  }
+  started = true;
+
+  async function release(): Promise<void> {
+    options.source.close();
+    for (const server of servers) server.close().closeAllConnections();
+    await budgets?.close();
+    await dispatchers.close();
+  }
+
+  return {
+    listen: addresses,
+    admin: adminAddress!,
+    runtime: keeper.runtime,
+    status: () => status(statusDeps),
+    async close(graceMs) {
+      draining = true;
+      const until = timer.now() + graceMs;
+      const dataServers = servers.slice(1);
+      for (const server of dataServers) server.close();
+      while (recorder.running > 0 && timer.now() < until) await later(DRAIN_POLL_MS);
+      if (recorder.running > 0) log.warn({ running: recorder.running }, 'the grace time is over; running requests are broken off');
+      for (const server of dataServers) server.closeAllConnections();
+      while (recorder.running > 0 && timer.now() < until + graceMs) await later(DRAIN_POLL_MS);
+      await release();
+    },
+  };
+}
+
+function engineDiffers(before: Config, after: Config): boolean {
+  return JSON.stringify([before.redis, before.budgets]) !== JSON.stringify([after.redis, after.budgets]);
+}
+
+function secretOrWarn(model: string, ref: Parameters<typeof resolveSecret>[0], env: Environment, log: Log): string | undefined {
+  try {
+    return resolveSecret(ref, env, readText);
+  } catch (error) {
+    if (!(error instanceof SecretError)) throw error;
+    log.error({ model }, `the key of this model is missing: ${error.message}`);
+    return undefined;
+  }
+}
+
+function readText(path: string): string {
+  return readFileSync(path, 'utf8');
+}
+
+/** Lower case first, as curl has it: HTTP_PROXY in upper case may be a CGI header. */
+function proxySettings(env: Environment): { HTTP_PROXY: string | undefined; HTTPS_PROXY: string | undefined; NO_PROXY: string | undefined } {
+  return {
+    HTTP_PROXY: env['http_proxy'] ?? env['HTTP_PROXY'],
+    HTTPS_PROXY: env['https_proxy'] ?? env['HTTPS_PROXY'],
+    NO_PROXY: env['no_proxy'] ?? env['NO_PROXY'],
+  };
+}
+
+function later(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}

@@ -1,0 +1,145 @@
+/** A chat completion request in OpenAI's dialect: what is read from its bytes, and how they are changed for an upstream. */
+import { isUtf8 } from 'node:buffer';
+import { SpillwayError } from '../../errors.ts';
+import { JsonScanner, type Media, type Span } from '../../wire/json-scan.ts';
+import type { Answer, ModelRequest, RequestReader, StreamReader, UpstreamNames } from '../types.ts';
+import { ChatAnswerReader } from './chat-answer.ts';
+import { ChatStreamReader } from './chat-stream.ts';
+
+const MEMBERS = ['model', 'stream', 'stream_options', 'max_completion_tokens', 'max_tokens', 'n'];
+
+/** @returns a reader with scanners of its own, so that requests of one process share their scratch space. */
+export function chatRequestReader(): RequestReader {
+  const scanner = new JsonScanner(MEMBERS);
+  const options = new JsonScanner(['include_usage']);
+  const answers = new ChatAnswerReader();
+  const events = new JsonScanner(ChatStreamReader.members);
+
+  return (body, knownModels) => {
+    if (!scanner.scan(body)) throw new SpillwayError('invalid_json', [`${scanner.problem} (byte ${scanner.position + 1})`]);
+    if (!isUtf8(body)) throw new SpillwayError('invalid_encoding');
+    const twice = scanner.duplicate();
+    if (twice !== undefined) throw new SpillwayError('duplicate_member', [twice]);
+    const modelSpan = scanner.span('model');
+    if (modelSpan === undefined) throw new SpillwayError('missing_model', [knownModels()]);
+    const model = valueAt(body, modelSpan);
+    if (typeof model !== 'string' || model === '') throw new SpillwayError('invalid_model', [knownModels()]);
+    const optionsSpan = scanner.span('stream_options');
+    return new ChatRequest({
+      body,
+      model,
+      modelSpan,
+      optionsSpan,
+      usageSpan: optionsSpan && usageSpan(options, body, optionsSpan),
+      stream: textAt(body, scanner.span('stream')) === 'true',
+      maxTokens: wholeNumber(body, scanner.span('max_completion_tokens') ?? scanner.span('max_tokens')),
+      choices: wholeNumber(body, scanner.span('n')) ?? 1,
+      media: { ...scanner.media },
+      answers,
+      events,
+    });
+  };
+}
+
+interface Parts {
+  readonly body: Buffer;
+  readonly model: string;
+  readonly modelSpan: Span;
+  readonly optionsSpan: Span | undefined;
+  readonly usageSpan: Span | undefined;
+  readonly stream: boolean;
+  readonly maxTokens: number | undefined;
+  readonly choices: number;
+  readonly media: Media;
+  readonly answers: ChatAnswerReader;
+  readonly events: JsonScanner;
+}
+
+class ChatRequest implements ModelRequest {
+  private readonly parts: Parts;
+  readonly model: string;
+  readonly stream: boolean;
+  readonly maxTokens: number | undefined;
+  readonly choices: number;
+  readonly textBytes: number;
+  readonly media: Media;
+
+  constructor(parts: Parts) {
+    this.parts = parts;
+    this.model = parts.model;
+    this.stream = parts.stream;
+    this.maxTokens = parts.maxTokens;
+    this.choices = parts.choices;
+    this.media = parts.media;
+    this.textBytes = parts.body.length - parts.media.bytes;
+  }
+
+  bodyFor(upstream: UpstreamNames): Buffer {
+    const { body, modelSpan } = this.parts;
+    const edits: Edit[] = [{ ...modelSpan, text: JSON.stringify(upstream.model) }];
+    if (this.stream && upstream.includeUsage && !this.callerWantsUsage()) edits.push(this.askForUsage());
+    return splice(body, edits);
+  }
+
+  streamReader(): StreamReader {
+    const { events, choices } = this.parts;
+    return new ChatStreamReader(events, choices, !this.callerWantsUsage());
+  }
+
+  readAnswer(body: Buffer): Answer {
+    return this.parts.answers.read(body);
+  }
+
+  private callerWantsUsage(): boolean {
+    return textAt(this.parts.body, this.parts.usageSpan) === 'true';
+  }
+
+  private askForUsage(): Edit {
+    const { body, optionsSpan, usageSpan } = this.parts;
+    if (usageSpan !== undefined) return { ...usageSpan, text: 'true' };
+    if (optionsSpan === undefined) {
+      const start = body.indexOf('{') + 1;
+      return { start, end: start, text: '"stream_options":{"include_usage":true},' };
+    }
+    // An object without the member, or something that is no object, as `null`.
+    const given = textAt(body, optionsSpan)!;
+    if (!given.startsWith('{')) return given === 'null' ? { ...optionsSpan, text: '{"include_usage":true}' } : { ...optionsSpan, text: given };
+    const empty = /^\{\s*\}$/.test(given);
+    const start = optionsSpan.start + 1;
+    return { start, end: start, text: `"include_usage":true${empty ? '' : ','}` };
+  }
+}
+
+interface Edit extends Span {
+  readonly text: string;
+}
+
+function splice(body: Buffer, edits: Edit[]): Buffer {
+  const pieces: Buffer[] = [];
+  let at = 0;
+  for (const edit of edits.sort((a, b) => a.start - b.start)) {
+    pieces.push(body.subarray(at, edit.start), Buffer.from(edit.text));
+    at = edit.end;
+  }
+  pieces.push(body.subarray(at));
+  return Buffer.concat(pieces);
+}
+
+function usageSpan(scanner: JsonScanner, body: Buffer, options: Span): Span | undefined {
+  return scanner.scan(body, options.start, options.end) ? scanner.span('include_usage') : undefined;
+}
+
+function textAt(body: Buffer, span: Span | undefined): string | undefined {
+  return span && body.toString('utf8', span.start, span.end);
+}
+
+function valueAt(body: Buffer, span: Span): unknown {
+  return JSON.parse(textAt(body, span)!);
+}
+
+/** What is not a whole number above 0 is the upstream's to refuse. */
+function wholeNumber(body: Buffer, span: Span | undefined): number | undefined {
+  if (span === undefined || span.end - span.start > 12) return undefined;
+  const value = Number(textAt(body, span));
+  return Number.isSafeInteger(value) && value > 0 ? value : undefined;
+}

@@ -1,0 +1,111 @@
+import type { JsonScanner, Span } from '../../wire/json-scan.ts';
+import { field, isRecord, parseJson } from '../../wire/record.ts';
+import { eventData } from '../../wire/sse.ts';
+import type { EventKind, Failure, StreamReader, Usage } from '../types.ts';
+import { classifyBody } from './errors.ts';
+import { readUsage } from './usage.ts';
+
+const DONE = Buffer.from('[DONE]');
+const FINISH = Buffer.from('"finish_reason"');
+
+/**
+ * Reads the events of a streamed chat completion. Each event's JSON is checked in its bytes; parsed is only what decides:
+ * events until the first content, those that may finish a choice, and the one with the usage.
+ */
+export class ChatStreamReader implements StreamReader {
+  static readonly members = ['choices', 'usage', 'error'];
+
+  readonly endMark = Buffer.from('data: [DONE]\n\n');
+  usage: Usage | undefined;
+  failure: Failure | undefined;
+  ended = false;
+  private readonly scanner: JsonScanner;
+  private readonly expected: number;
+  private readonly omitUsage: boolean;
+  private readonly open = new Set<number>();
+  private readonly finished = new Set<number>();
+  private hasContent = false;
+  private contentEvents = 0;
+  private contentBytes = 0;
+  private envelope = Infinity;
+
+  constructor(scanner: JsonScanner, choices: number, omitUsage: boolean) {
+    this.scanner = scanner;
+    this.expected = choices;
+    this.omitUsage = omitUsage;
+  }
+
+  /** A server may ignore `n`: then its end mark, with every choice that it began finished, is its word for the end. */
+  get complete(): boolean {
+    return this.open.size === 0 && (this.finished.size >= this.expected || (this.ended && this.finished.size > 0));
+  }
+
+  /** An event of one token is about as long as the shortest one; what is longer is text, four bytes a token. */
+  get counted(): number {
+    if (this.contentEvents === 0) return 0;
+    return this.contentEvents + Math.ceil((this.contentBytes - this.contentEvents * this.envelope) / 4);
+  }
+
+  read(event: Buffer): EventKind {
+    const data = eventData(event);
+    if (data === undefined) return 'pass';
+    if (data.equals(DONE)) {
+      this.ended = true;
+      return 'end';
+    }
+    const { scanner } = this;
+    if (!scanner.scan(data)) return 'malformed';
+    const error = scanner.span('error');
+    if (error !== undefined && data[error.start] !== 0x6e) {
+      this.failure = classifyBody(200, parseJson(data.toString()));
+      return 'error';
+    }
+    const usage = scanner.span('usage');
+    const choices = scanner.span('choices');
+    const hasUsage = usage !== undefined && data[usage.start] === 0x7b;
+    if (hasUsage) this.usage = readUsage(parseJson(data.toString('utf8', usage.start, usage.end))) ?? this.usage;
+    if (choices === undefined || isEmptyArray(data, choices)) return hasUsage && this.omitUsage ? 'omit' : 'pass';
+    return this.readChoices(data, choices);
+  }
+
+  private readChoices(data: Buffer, span: Span): EventKind {
+    const bytes = data.subarray(span.start, span.end);
+    const parse = !this.hasContent || this.expected > 1 || bytes.includes(FINISH);
+    let content = true;
+    if (parse) {
+      const choices = parseJson(bytes.toString());
+      if (!Array.isArray(choices) || !choices.every(isRecord)) return 'malformed';
+      content = this.follow(choices);
+    }
+    if (!content) return 'pass';
+    this.hasContent = true;
+    this.contentEvents++;
+    this.contentBytes += bytes.length;
+    this.envelope = Math.min(this.envelope, bytes.length);
+    return 'content';
+  }
+
+  private follow(choices: readonly Record<string, unknown>[]): boolean {
+    let content = false;
+    for (const choice of choices) {
+      const index = typeof choice['index'] === 'number' ? choice['index'] : 0;
+      if (typeof choice['finish_reason'] === 'string') {
+        this.open.delete(index);
+        this.finished.add(index);
+        content = true;
+      } else if (!this.finished.has(index)) this.open.add(index);
+      content ||= isContent(field(choice, 'delta'));
+    }
+    return content;
+  }
+}
+
+/** A delta says something when any member but the role is neither empty nor null. */
+function isContent(delta: unknown): boolean {
+  if (!isRecord(delta)) return false;
+  return Object.entries(delta).some(([name, value]) => name !== 'role' && value !== null && value !== '' && !(Array.isArray(value) && value.length === 0));
+}
+
+function isEmptyArray(data: Buffer, { start, end }: Span): boolean {
+  return data[start] === 0x5b && (end - start === 2 || (end - start < 16 && data.toString('latin1', start + 1, end - 1).trim() === ''));
+}

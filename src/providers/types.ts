@@ -1,0 +1,85 @@
+import type { Media } from '../wire/json-scan.ts';
+import type { Reason } from '../wire/reasons.ts';
+
+/** Tokens of one answer. Cached input and reasoning are parts of input and output, not beside them. */
+export interface Usage {
+  readonly input: number;
+  readonly output: number;
+  readonly cacheRead: number;
+  readonly cacheWrite: number;
+  readonly reasoning: number;
+}
+
+/** What the gateway needs to know of a request; the bytes stay as they came. */
+export interface ModelRequest {
+  /** What the app named: a group or a model. */
+  readonly model: string;
+  readonly stream: boolean;
+  /** The most tokens that one choice may have, if the caller set it. */
+  readonly maxTokens: number | undefined;
+  /** Answers asked for (`n`). */
+  readonly choices: number;
+  /** The body's bytes without base64 data. */
+  readonly textBytes: number;
+  readonly media: Media;
+  /** The bytes for one upstream: its model's name in place, usage asked for, all else as it came. */
+  bodyFor(upstream: UpstreamNames): Buffer;
+  /** Reads the events of one streamed answer to this request. */
+  streamReader(): StreamReader;
+  /** Reads a whole JSON answer to this request. */
+  readAnswer(body: Buffer): Answer;
+}
+
+export interface UpstreamNames {
+  readonly model: string;
+  /** False for servers that refuse `stream_options`. */
+  readonly includeUsage: boolean;
+}
+
+export type Answer = { readonly ok: true; readonly usage: Usage | undefined } | { readonly ok: false; readonly failure: Failure };
+
+/**
+ * What one event of a stream is: `content` carries text, an argument or a finish; `pass` nothing of it (role, keep-alive);
+ * `omit` was asked for by us, not by the caller; `end` is the dialect's end mark.
+ */
+export type EventKind = 'content' | 'pass' | 'omit' | 'end' | 'error' | 'malformed';
+
+export interface StreamReader {
+  read(event: Buffer): EventKind;
+  /** The answer is whole: each choice has its finish reason. */
+  readonly complete: boolean;
+  /** The end mark was read. */
+  readonly ended: boolean;
+  readonly usage: Usage | undefined;
+  /** Of the event that `read` called `error`. */
+  readonly failure: Failure | undefined;
+  /** Output tokens counted from the events so far; at least what was sent, for upstreams that report no usage. */
+  readonly counted: number;
+  /** The dialect's end mark, for an upstream that left it out after a whole answer. */
+  readonly endMark: Buffer;
+}
+
+/** What an upstream's error means for the request. */
+export interface Failure {
+  /** Undefined: a mistake of the caller's own that has no reason of its own (400, 413, 422 …). */
+  readonly reason: Reason | undefined;
+  /** False: the fault is in the request itself; the upstream's answer goes back to the caller. */
+  readonly divert: boolean;
+  /** How long the upstream asked to be left alone. */
+  readonly retryAfterMs?: number | undefined;
+}
+
+export interface Provider {
+  readonly name: string;
+  /** The official SDK's default, used when `baseUrl` is not set. */
+  readonly defaultBaseUrl: string;
+  readonly paths: { readonly chat: string };
+  /** The header lines that carry the credential. */
+  authorize(key: string): readonly string[];
+  classify(status: number, headers: HeaderReader, body: Buffer): Failure;
+}
+
+export type HeaderReader = (name: string) => string | undefined;
+
+/** Reads a request of one dialect. @throws SpillwayError for what no model could answer */
+export type RequestReader = (body: Buffer, knownModels: () => string) => ModelRequest;

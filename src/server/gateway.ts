@@ -1,0 +1,173 @@
+/** The loop of the road: decide, attempt, and either give the answer out or go on to the next model. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Actual, Budgets, Decision } from '../budgets/types.ts';
+import { asksFor, UNSENT } from '../decide/asks.ts';
+import { chargeOfFailure } from '../decide/settlement.ts';
+import type { ModelRequest } from '../providers/types.ts';
+import type { Log } from '../telemetry/log.ts';
+import { Attempt } from '../upstream/attempt.ts';
+import type { Outcome, UpstreamDeps } from '../upstream/types.ts';
+import type { Dispatchers } from '../upstream/dispatchers.ts';
+import type { Reason } from '../wire/reasons.ts';
+import { giveAnswer, giveError, giveRefusal, giveStream } from './give-out.ts';
+import { forwardable } from './headers.ts';
+import { refusal, triedFor, type Tried } from './respond.ts';
+import type { Recorder } from './record.ts';
+import type { Route, Target } from './runtime.ts';
+
+export interface GatewayDeps extends UpstreamDeps {
+  /** The engine in force; a request keeps the one that it began with. */
+  readonly budgets: () => Budgets;
+  readonly dispatchers: Dispatchers;
+  readonly recorder: Recorder;
+  readonly log: Log;
+  /** A new identity, unique over all pods. */
+  readonly newId: () => string;
+  /** How old a reservation may be when its request is written, in ms (docs/decisions/0002). */
+  readonly maxAgeMs: number;
+}
+
+/** One request of the app, on its way. */
+export interface Exchange {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly request: ModelRequest;
+  readonly route: Route;
+  readonly app: string | undefined;
+  readonly noFallback: boolean;
+  /** On the timer's clock: when the whole request was read, and when it must be over. */
+  readonly startedAt: number;
+  readonly deadlineAt: number;
+}
+
+/** What is known of a request so far. */
+export interface Progress {
+  readonly tried: Tried[];
+  attempts: number;
+  /** Time spent waiting for upstreams, in ms. */
+  waitedMs: number;
+}
+
+/** A call whose reservation is held: by whom it is answered and what it may be charged. */
+export interface Charge {
+  readonly target: Target;
+  readonly decision: Decision;
+  settle(actual: Actual): void;
+}
+
+export class Gateway {
+  private readonly deps: GatewayDeps;
+
+  constructor(deps: GatewayDeps) {
+    this.deps = deps;
+  }
+
+  /** Answers the request, whatever happens; resolves when the answer is out. */
+  async serve(exchange: Exchange): Promise<void> {
+    const { deps } = this;
+    const { route, res } = exchange;
+    const budgets = deps.budgets();
+    const progress: Progress = { tried: [], attempts: 0, waitedMs: 0 };
+    let rest = this.usable(exchange.noFallback ? route.targets.slice(0, route.own) : route.targets, progress);
+    while (rest.length > 0) {
+      if (res.destroyed) return deps.recorder.left(exchange, progress, undefined);
+      if (progress.attempts >= route.policy.maxAttempts) break;
+      if (deps.timer.now() >= exchange.deadlineAt) return this.refuse(exchange, progress, 'timeout');
+      const sentAt = deps.timer.now();
+      const id = deps.newId();
+      const decision = await decide(budgets, id, rest, exchange.request);
+      deps.recorder.decided(deps.timer.now() - sentAt);
+      decision.refusals.forEach((refused, i) => progress.tried.push(triedFor(rest[i]!.name, refused)));
+      if (decision.chosen < 0) break;
+      const target = rest[decision.chosen]!;
+      const charge: Charge = { target, decision, settle: (actual) => budgets.settle(id, actual) };
+      const outcome = await this.attempt(target, exchange, progress, sentAt);
+      if (outcome.kind === 'stale') {
+        charge.settle(UNSENT);
+        rest = rest.slice(decision.chosen);
+        continue;
+      }
+      if (await this.conclude(outcome, charge, exchange, progress)) return;
+      rest = rest.slice(decision.chosen + 1);
+    }
+    this.refuse(exchange, progress, undefined);
+  }
+
+  /** Models that can never be asked are passed over before any budget is. */
+  private usable(targets: readonly Target[], progress: Progress): Target[] {
+    return targets.filter(({ name, unusable }) => {
+      if (unusable !== undefined) progress.tried.push({ model: name, reason: unusable });
+      return unusable === undefined;
+    });
+  }
+
+  private async attempt(target: Target, exchange: Exchange, progress: Progress, reservedAt: number): Promise<Outcome> {
+    const { deps } = this;
+    const { req, res, request, route, deadlineAt } = exchange;
+    const begun = deps.timer.now();
+    const { timeouts } = route.policy;
+    const attempt = new Attempt(
+      {
+        dispatcher: deps.dispatchers.to(target.origin),
+        origin: target.origin,
+        path: target.chatPath,
+        provider: target.provider!,
+        headers: [...forwardable(req.rawHeaders, req.headers.connection), 'accept-encoding', 'identity', ...target.headers],
+        body: request.bodyFor(target.upstream),
+        request,
+        timeouts: { ...timeouts, total: Math.min(timeouts.total, deadlineAt - begun) },
+        isFresh: () => deps.timer.now() - reservedAt <= deps.maxAgeMs,
+      },
+      deps,
+    );
+    const onClose = (): void => attempt.abort();
+    res.once('close', onClose);
+    const outcome = await attempt.start().outcome;
+    // A stream is still the attempt's: the caller's leaving must go on to end it.
+    if (outcome.kind !== 'stream') res.off('close', onClose);
+    progress.waitedMs += deps.timer.now() - begun;
+    if (outcome.kind !== 'stale') progress.attempts++;
+    return outcome;
+  }
+
+  /** @returns true when the request has its answer, false when the next model is to be asked */
+  private async conclude(outcome: Exclude<Outcome, { kind: 'stale' }>, charge: Charge, exchange: Exchange, progress: Progress): Promise<boolean> {
+    const { deps } = this;
+    switch (outcome.kind) {
+      case 'answer':
+        await giveAnswer(outcome, charge, exchange, progress, deps);
+        return true;
+      case 'stream':
+        await giveStream(outcome, charge, exchange, progress, deps);
+        return true;
+      case 'aborted':
+        charge.settle(chargeOfFailure(outcome.sent, undefined));
+        deps.recorder.left(exchange, progress, charge.target);
+        return true;
+      case 'failed': {
+        const { failure, sent, head, body } = outcome;
+        charge.settle(chargeOfFailure(sent, failure.reason));
+        deps.recorder.attempted(charge.target, failure.reason ?? 'caller');
+        if (!failure.divert && head !== undefined) {
+          giveError(head, body!, charge, exchange, progress, deps);
+          return true;
+        }
+        const reason: Reason = failure.reason ?? 'malformed_response';
+        progress.tried.push({ model: charge.target.name, reason, waitMs: failure.retryAfterMs });
+        deps.log.info({ group: exchange.route.group, model: charge.target.name, reason, status: head?.status }, 'attempt failed');
+        return false;
+      }
+    }
+  }
+
+  private refuse(exchange: Exchange, progress: Progress, reason: Reason | undefined): void {
+    const tried: Tried[] = reason === undefined ? progress.tried : [{ model: exchange.route.targets[0]!.name, reason }, ...progress.tried];
+    giveRefusal(refusal(exchange.route.group, tried), exchange, progress, this.deps);
+  }
+}
+
+/** The whole rest of the chain in one question. */
+function decide(budgets: Budgets, id: string, targets: readonly Target[], request: ModelRequest): Decision | Promise<Decision> {
+  const candidates = targets.map(({ budget, limits, meter }) => ({ budget, asks: asksFor(limits, request, meter.ratio) }));
+  return budgets.reserve(id, candidates);
+}

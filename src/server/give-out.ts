@@ -1,0 +1,107 @@
+/** The answer's way up: headers, bytes, settlement, record. */
+import type { ServerResponse } from 'node:http';
+import { used } from '../decide/asks.ts';
+import { estimateInput, learn } from '../decide/estimate.ts';
+import type { Usage } from '../providers/types.ts';
+import type { Head, Outcome } from '../upstream/types.ts';
+import type { Charge, Exchange, GatewayDeps, Progress } from './gateway.ts';
+import { returnable, servedHeaders } from './headers.ts';
+import { brokenStreamEvent, type Refused } from './respond.ts';
+
+type AnswerOutcome = Extract<Outcome, { kind: 'answer' }>;
+type StreamOutcome = Extract<Outcome, { kind: 'stream' }>;
+
+export async function giveAnswer(outcome: AnswerOutcome, charge: Charge, exchange: Exchange, progress: Progress, deps: GatewayDeps): Promise<void> {
+  const { res } = exchange;
+  const { body, usage, head } = outcome;
+  // Without usage the answer's own length speaks: four bytes a token.
+  settleWith(usage, Math.ceil(body.length / 4), charge, exchange);
+  deps.recorder.attempted(charge.target, undefined);
+  writeHead(head, charge, exchange, progress, deps, body.length);
+  res.end(body);
+  await finished(res);
+  deps.held.give(outcome.held);
+  deps.recorder.served(exchange, progress, charge.target, res.writableFinished ? 'ok' : 'client_left', usage);
+}
+
+export async function giveStream(outcome: StreamOutcome, charge: Charge, exchange: Exchange, progress: Progress, deps: GatewayDeps): Promise<void> {
+  const { res } = exchange;
+  const { target } = charge;
+  if (!res.destroyed) {
+    writeHead(outcome.head, charge, exchange, progress, deps);
+    deps.recorder.firstToken(exchange);
+  }
+  const end = await outcome.stream.pipe(res);
+  settleWith(end.usage, end.counted, charge, exchange);
+  const reason = end.failure?.reason ?? 'connection';
+  deps.recorder.attempted(target, end.failure && reason);
+  if (end.whole) res.end();
+  else if (end.failure !== undefined) breakOff(res, outcome.head, target.name, reason);
+  await finished(res);
+  const result = !end.whole && end.failure !== undefined ? 'broken' : end.whole && res.writableFinished ? 'ok' : 'client_left';
+  if (result === 'broken') deps.log.warn({ group: exchange.route.group, model: target.name, reason }, 'stream broke midway');
+  deps.recorder.served(exchange, progress, target, result, end.usage);
+}
+
+/** A stream of events says that it broke; of anything else the transfer itself must be seen to break. */
+function breakOff(res: ServerResponse, head: Head, model: string, reason: Parameters<typeof brokenStreamEvent>[1]): void {
+  if (head.headers['content-type']?.includes('text/event-stream')) res.end(brokenStreamEvent(model, reason));
+  else res.destroy();
+}
+
+/** The upstream's own words, where the fault is the request's own. */
+export function giveError(head: Head, body: Buffer, charge: Charge, exchange: Exchange, progress: Progress, deps: GatewayDeps): void {
+  writeHead(head, charge, exchange, progress, deps, body.length);
+  exchange.res.end(body);
+  deps.recorder.served(exchange, progress, charge.target, 'client_error', undefined);
+}
+
+export function giveRefusal(refused: Refused, exchange: Exchange, progress: Progress, deps: GatewayDeps): void {
+  const { res, route } = exchange;
+  deps.log.info({ group: route.group, status: refused.status, tried: progress.tried }, 'no model could serve');
+  deps.recorder.refused(exchange, refused.reason);
+  if (res.destroyed) return;
+  const headers = [...refused.headers, 'x-spillway-group', route.group, 'x-spillway-attempts', String(progress.attempts), 'x-spillway-reason', refused.reason];
+  res.writeHead(refused.status, headers).end(refused.body);
+}
+
+function writeHead(head: Head, charge: Charge, exchange: Exchange, progress: Progress, deps: GatewayDeps, length?: number): void {
+  const { res, route, startedAt } = exchange;
+  const overheadMs = Math.max(0, deps.timer.now() - startedAt - progress.waitedMs);
+  deps.recorder.overhead(overheadMs);
+  const headers = [
+    ...returnable(head.headers),
+    ...servedHeaders({
+      model: charge.target.name,
+      group: route.group,
+      fallback: isFallback(exchange, charge),
+      reason: progress.tried[0]?.reason,
+      attempts: progress.attempts,
+      overheadMs,
+      levels: charge.decision.levels,
+    }),
+  ];
+  if (length !== undefined) headers.push('content-length', String(length));
+  res.writeHead(head.status, headers);
+}
+
+/** Another model of the group's own is no fallback. */
+function isFallback({ route }: Exchange, { target }: Charge): boolean {
+  return route.targets.indexOf(target) >= route.own;
+}
+
+function settleWith(usage: Usage | undefined, counted: number, charge: Charge, { request }: Exchange): void {
+  const { meter } = charge.target;
+  if (usage === undefined) return charge.settle(used(estimateInput(request, meter.ratio), counted));
+  meter.ratio = learn(meter.ratio, request, usage.input);
+  charge.settle(used(usage.input, usage.output));
+}
+
+/** Resolves when the answer is out, or nobody is there to take it. */
+function finished(res: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    if (res.writableFinished || res.destroyed) return resolve();
+    res.once('close', resolve).once('finish', resolve);
+  });
+}
+

@@ -1,0 +1,75 @@
+/** Which headers go on to the upstream, which come back to the caller, and which are ours. */
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Level } from '../budgets/types.ts';
+import { goDuration } from '../wire/go-duration.ts';
+import type { Reason } from '../wire/reasons.ts';
+
+/** RFC 9110, 7.6.1: of one connection only. */
+const HOP_BY_HOP = ['connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'];
+
+const NOT_FORWARDED = new Set([
+  ...HOP_BY_HOP,
+  // Set anew for the upstream.
+  'host', 'content-length', 'expect', 'accept-encoding', 'content-encoding',
+  // The app's credentials and accounts are not the model's.
+  'authorization', 'x-api-key', 'api-key', 'cookie', 'openai-organization', 'openai-project',
+  // A provider is told nothing about the app's network or its traces.
+  'forwarded', 'via', 'x-real-ip', 'traceparent', 'tracestate', 'baggage', 'origin', 'referer',
+]);
+const NOT_FORWARDED_PREFIXES = ['x-spillway-', 'x-forwarded-', 'sec-'];
+
+const NOT_RETURNED = new Set([
+  ...HOP_BY_HOP,
+  'content-length', 'content-encoding', 'date', 'set-cookie', 'alt-svc', 'strict-transport-security', 'x-should-retry',
+]);
+const NOT_RETURNED_PREFIXES = ['x-ratelimit-', 'anthropic-ratelimit-', 'x-spillway-', 'access-control-'];
+
+/** The caller's headers that the upstream may see, as name and value in turn. */
+export function forwardable(raw: readonly string[], connection: string | undefined): string[] {
+  const named = connection === undefined ? undefined : connection.toLowerCase().split(',').map((name) => name.trim());
+  const kept: string[] = [];
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i]!.toLowerCase();
+    if (NOT_FORWARDED.has(name) || named?.includes(name) || NOT_FORWARDED_PREFIXES.some((prefix) => name.startsWith(prefix))) continue;
+    kept.push(name, raw[i + 1]!);
+  }
+  return kept;
+}
+
+/** The upstream's headers that the caller may see, as name and value in turn. */
+export function returnable(headers: IncomingHttpHeaders): string[] {
+  const kept: string[] = [];
+  for (const name in headers) {
+    if (NOT_RETURNED.has(name) || NOT_RETURNED_PREFIXES.some((prefix) => name.startsWith(prefix))) continue;
+    const value = headers[name];
+    if (typeof value === 'string') kept.push(name, value);
+    else for (const one of value ?? []) kept.push(name, one);
+  }
+  return kept;
+}
+
+export interface Served {
+  readonly model: string;
+  readonly group: string;
+  readonly fallback: boolean;
+  readonly reason: Reason | undefined;
+  readonly attempts: number;
+  readonly overheadMs: number;
+  readonly levels: readonly Level[];
+}
+
+/** The contract's headers on every answer of a model. */
+export function servedHeaders(served: Served): string[] {
+  const list = [
+    'x-spillway-model', served.model, 'x-spillway-group', served.group,
+    'x-spillway-fallback', String(served.fallback), 'x-spillway-attempts', String(served.attempts),
+    'x-spillway-overhead-ms', served.overheadMs.toFixed(2),
+  ];
+  if (served.reason !== undefined) list.push('x-spillway-reason', served.reason);
+  for (const { dimension, limit, used, resetMs } of served.levels) {
+    if (dimension !== 'requests' && dimension !== 'tokens') continue;
+    list.push(`x-ratelimit-limit-${dimension}`, String(limit), `x-ratelimit-remaining-${dimension}`, String(Math.max(0, limit - used)));
+    list.push(`x-ratelimit-reset-${dimension}`, goDuration(resetMs));
+  }
+  return list;
+}

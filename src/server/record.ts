@@ -1,0 +1,113 @@
+/** What the road tells the instruments; nothing here waits or writes. */
+import type { Usage } from '../providers/types.ts';
+import type { Instruments } from '../telemetry/instruments.ts';
+import type { Counter } from '../telemetry/metrics.ts';
+import type { Reason } from '../wire/reasons.ts';
+import type { Exchange, Progress } from './gateway.ts';
+import type { Target } from './runtime.ts';
+
+export type Result = 'ok' | 'client_error' | 'broken' | 'client_left';
+
+/** What is learned of the last diversion of each group, for the status page. */
+export interface LastDiversion {
+  readonly from: string;
+  readonly to: string;
+  readonly reason: Reason;
+  readonly at: Date;
+}
+
+interface Bound {
+  readonly ok: Counter;
+  readonly input: Counter;
+  readonly output: Counter;
+  readonly cacheRead: Counter;
+  readonly cacheWrite: Counter;
+  readonly reasoning: Counter;
+}
+
+export class Recorder {
+  readonly diversions = new Map<string, LastDiversion>();
+  /** Requests whose answer is not out yet. */
+  running = 0;
+  private readonly instruments: Instruments;
+  private readonly now: () => number;
+  private readonly bound = new Map<string, Bound>();
+
+  /** @param now the monotonic clock of `Exchange.startedAt`, in ms */
+  constructor(instruments: Instruments, now: () => number) {
+    this.instruments = instruments;
+    this.now = now;
+  }
+
+  decided(ms: number): void {
+    this.instruments.decision.observe(ms / 1000);
+  }
+
+  overhead(ms: number): void {
+    this.instruments.overhead.observe(ms / 1000);
+  }
+
+  firstToken({ startedAt }: Exchange): void {
+    this.instruments.firstToken.observe((this.now() - startedAt) / 1000);
+  }
+
+  /** One upstream call is over. @param reason undefined for a success */
+  attempted({ name }: Target, reason: Reason | 'caller' | undefined): void {
+    if (reason === undefined) this.of(name).ok.value++;
+    else if (reason === 'caller') this.instruments.attempts.with(name, 'client_error', '').value++;
+    else this.instruments.attempts.with(name, 'failed', reason).value++;
+  }
+
+  served(exchange: Exchange, progress: Progress, target: Target, result: Result, usage: Usage | undefined): void {
+    const { route } = exchange;
+    const reason = progress.tried[0]?.reason;
+    const fallback = route.targets.indexOf(target) >= route.own;
+    this.count(exchange, target.name, result, fallback, reason);
+    if (usage !== undefined) this.addTokens(target.name, usage);
+    const primary = route.targets[0]!.name;
+    if (reason === undefined || primary === target.name) return;
+    this.instruments.fallbacks.with(route.group, primary, target.name, reason).value++;
+    this.diversions.set(route.group, { from: primary, to: target.name, reason, at: new Date() });
+  }
+
+  refused(exchange: Exchange, reason: Reason): void {
+    this.count(exchange, '', 'refused', false, reason);
+  }
+
+  left(exchange: Exchange, progress: Progress, target: Target | undefined): void {
+    if (target !== undefined) this.instruments.attempts.with(target.name, 'client_left', '').value++;
+    this.count(exchange, target?.name ?? '', 'client_left', false, progress.tried[0]?.reason);
+  }
+
+  private count({ route, app, startedAt }: Exchange, model: string, outcome: Result | 'refused', fallback: boolean, reason: Reason | undefined): void {
+    this.instruments.requests.with(route.group, model, outcome, String(fallback), reason ?? '').value++;
+    this.instruments.duration.observe((this.now() - startedAt) / 1000);
+    if (app !== undefined) this.instruments.appRequests.with(this.instruments.app(app)).value++;
+  }
+
+  private addTokens(model: string, usage: Usage): void {
+    const bound = this.of(model);
+    bound.input.value += usage.input;
+    bound.output.value += usage.output;
+    bound.cacheRead.value += usage.cacheRead;
+    bound.cacheWrite.value += usage.cacheWrite;
+    bound.reasoning.value += usage.reasoning;
+  }
+
+  private of(model: string): Bound {
+    let bound = this.bound.get(model);
+    if (bound === undefined) {
+      const { tokens, attempts } = this.instruments;
+      bound = {
+        ok: attempts.with(model, 'ok', ''),
+        input: tokens.with(model, 'input'),
+        output: tokens.with(model, 'output'),
+        cacheRead: tokens.with(model, 'cache_read'),
+        cacheWrite: tokens.with(model, 'cache_write'),
+        reasoning: tokens.with(model, 'reasoning'),
+      };
+      this.bound.set(model, bound);
+    }
+    return bound;
+  }
+}

@@ -1,0 +1,89 @@
+/** What `/status` and the gauges say: one picture of configuration, budgets and groups. */
+import type { Budgets, Level } from '../budgets/types.ts';
+import type { Inactive, Problem } from '../config/types.ts';
+import type { Instruments } from '../telemetry/instruments.ts';
+import type { Sample } from '../telemetry/metrics.ts';
+import type { Recorder } from './record.ts';
+import type { Runtime } from './runtime.ts';
+
+export interface ConfigError {
+  readonly message: string;
+  readonly at: Date;
+  readonly problems: readonly Problem[];
+}
+
+export interface ConfigState {
+  readonly inactive: readonly Inactive[];
+  /** Of the newest edit, if it was refused. */
+  readonly error: ConfigError | undefined;
+}
+
+export interface StatusDeps {
+  readonly version: string;
+  readonly pod: string;
+  readonly runtime: () => Runtime;
+  readonly configState: () => ConfigState;
+  readonly budgets: () => Budgets;
+  readonly recorder: Recorder;
+  readonly startedAt: Date;
+}
+
+export async function status(deps: StatusDeps): Promise<object> {
+  const runtime = deps.runtime();
+  const { inactive, error } = deps.configState();
+  const budgets = deps.budgets();
+  const usage = await budgets.usage(runtime.budgets);
+  const { mode, up, degraded, pods, lastError } = budgets.state();
+  return {
+    version: deps.version,
+    startedAt: deps.startedAt,
+    config: {
+      hash: runtime.hash,
+      source: runtime.source,
+      loadedAt: runtime.loadedAt,
+      error: error ?? null,
+      inactive: inactive.map(({ path, line, column, message }) => ({ path, line, column, message })),
+    },
+    redis: { mode, up, degraded, pods, lastError },
+    models: Object.fromEntries(runtime.targets.map(({ name, budget, unusable }) => [name, modelStatus(usage.get(budget) ?? [], unusable)])),
+    groups: Object.fromEntries([...runtime.routes.values()].filter(({ group }) => Object.hasOwn(runtime.config.groups, group)).map(({ group, targets, own }) => [
+      group,
+      {
+        models: targets.slice(0, own).map((target) => target.name),
+        fallback: targets.slice(own).map((target) => target.name),
+        lastDiversion: deps.recorder.diversions.get(group) ?? null,
+      },
+    ])),
+    apps: {},
+    pods: [{ name: deps.pod, configHash: runtime.hash, lastSeen: new Date() }],
+    requests: { running: deps.recorder.running },
+  };
+}
+
+function modelStatus(levels: readonly Level[], unusable: string | undefined): object {
+  const budgets = levels.map(({ dimension, limit, used, resetMs }) => [dimension, { limit, used, resetMs }]);
+  return { budgets: Object.fromEntries(budgets), unusable: unusable ?? null, circuit: 'closed', cooldownUntil: null };
+}
+
+/** The contract's gauges; each is read when somebody scrapes. */
+export function addGauges(instruments: Instruments, deps: StatusDeps): void {
+  const gauge = (name: string, help: string, labelNames: readonly string[], read: () => Iterable<Sample> | Promise<Iterable<Sample>>): void => {
+    instruments.gauges.push({ type: 'gauge', name, help, labelNames, read });
+  };
+  const one = (value: number, ...labels: string[]): Sample[] => [{ labels, value }];
+  const perBudget = async (pick: (level: Level) => number): Promise<Sample[]> => {
+    const { targets, budgets } = deps.runtime();
+    const usage = await deps.budgets().usage(budgets);
+    return targets.flatMap(({ name, budget }) => (usage.get(budget) ?? []).map((level) => ({ labels: [name, level.dimension], value: pick(level) })));
+  };
+  const shared = 'Shared by all pods, which each show the same: use max(), not sum().';
+  gauge('spillway_budget_limit', `The limit of a model's budget. ${shared}`, ['model', 'budget'], () => perBudget(({ limit }) => limit));
+  gauge('spillway_budget_used', `What is used of it in the current window. ${shared}`, ['model', 'budget'], () => perBudget(({ used }) => used));
+  gauge('spillway_redis_up', '1 if Redis answers; 0 if not, or if none is configured.', [], () => one(Number(deps.budgets().state().up)));
+  gauge('spillway_degraded', '1 while this pod decides alone although a Redis is configured.', [], () => one(Number(deps.budgets().state().degraded)));
+  gauge('spillway_config_info', 'Always 1; the label is the hash of the configuration in force.', ['hash'], () => one(1, deps.runtime().hash));
+  gauge('spillway_config_last_reload_successful', '0 if the newest edit was refused.', [], () => one(Number(deps.configState().error === undefined)));
+  gauge('spillway_config_last_reload_success_timestamp_seconds', 'When the configuration in force was loaded.', [], () => one(deps.runtime().loadedAt.getTime() / 1000));
+  gauge('spillway_build_info', 'Always 1; the label is the version.', ['version'], () => one(1, deps.version));
+}
+

@@ -1,0 +1,224 @@
+/**
+ * One call of one model, from the dispatch to its outcome. Nothing is given out before it is known to be an answer: a JSON
+ * body is held whole, a stream until its first content, so that what fails before can be answered by another model.
+ */
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Transform } from 'node:stream';
+import type { Dispatcher } from 'undici';
+import type { Failure } from '../providers/types.ts';
+import type { Deadline } from '../wire/coarse-timer.ts';
+import { AnswerStream } from './answer-stream.ts';
+import { decoderFor } from './decode.ts';
+import { RawStream } from './raw-stream.ts';
+import { connectionFailure, MALFORMED, TIMED_OUT } from './failures.ts';
+import type { Call, Head, Outcome, UpstreamDeps } from './types.ts';
+
+/** Longer JSON answers are given out as they come: they can then no longer be answered by another model. */
+const HOLD_LIMIT = 8 * 1024 * 1024;
+/** An error's body beyond this says nothing more. */
+const ERROR_LIMIT = 1024 * 1024;
+/** How long a response may go on after its end mark. */
+const LINGER_MS = 1000;
+
+class NotSent extends Error {
+  override readonly name = 'NotSent';
+}
+
+export class Attempt implements Dispatcher.DispatchHandler {
+  /** Resolves once; never rejects. */
+  readonly outcome: Promise<Outcome>;
+  private readonly call: Call;
+  private readonly deps: UpstreamDeps;
+  private readonly deadline: Deadline;
+  private readonly totalAt: number;
+  private resolve!: (outcome: Outcome) => void;
+  private resolved = false;
+  private finished = false;
+  private sent = false;
+  private controller: Dispatcher.DispatchController | undefined;
+  private head: Head | undefined;
+  private decoder: Transform | undefined;
+  private live: AnswerStream | RawStream | undefined;
+  private readonly chunks: Buffer[] = [];
+  private length = 0;
+  private taken = 0;
+
+  constructor(call: Call, deps: UpstreamDeps) {
+    this.call = call;
+    this.deps = deps;
+    this.outcome = new Promise((resolve) => {
+      this.resolve = resolve;
+    });
+    const now = deps.timer.now();
+    this.totalAt = now + call.timeouts.total;
+    this.deadline = { at: this.bounded(now + call.timeouts.connect), expire: () => this.fail(TIMED_OUT) };
+    deps.timer.add(this.deadline);
+  }
+
+  start(): this {
+    const { call } = this;
+    const { dispatcher, origin, path, headers, body } = call;
+    try {
+      dispatcher.dispatch({ origin, path, method: 'POST', headers, body }, this);
+    } catch (error) {
+      this.fail(connectionFailure(error));
+    }
+    return this;
+  }
+
+  /** The caller left, or needs the answer no more. */
+  abort(): void {
+    if (this.finished) return;
+    if (this.live) this.live.break(undefined);
+    else this.settle({ kind: 'aborted', sent: this.sent });
+    this.finish(true);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    // Thrown here, the request is given up and the connection, which is ready now, is kept (undici, client-h1 writeH1).
+    if (this.finished) throw new NotSent('given up before it was sent');
+    if (!this.call.isFresh()) {
+      this.settle({ kind: 'stale' });
+      this.finish(false);
+      throw new NotSent('the reservation grew too old');
+    }
+    this.sent = true;
+    this.controller = controller;
+    const { request, timeouts } = this.call;
+    this.deadline.at = this.bounded(request.stream ? this.deps.timer.now() + timeouts.firstToken : Infinity);
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    if (status < 200 || this.finished) return;
+    this.head = { status, headers };
+    const decoder = decoderFor(headers['content-encoding']);
+    if (decoder === 'unknown') return this.fail(MALFORMED);
+    if (decoder) this.decodeWith(decoder, controller);
+    const type = headers['content-type'] ?? '';
+    if (status < 300 && type.includes('text/event-stream')) {
+      this.live = new AnswerStream(this.call.request.streamReader(), {
+        pause: () => controller.pause(),
+        resume: () => controller.resume(),
+        onContent: () => this.settle({ kind: 'stream', head: this.head!, stream: this.live! }),
+        onFailure: (failure) => this.fail(failure),
+        onWhole: () => this.linger(),
+        held: this.deps.held,
+      });
+    }
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.finished) return;
+    if (this.decoder === undefined) this.onBody(chunk);
+    else if (!this.decoder.write(chunk)) controller.pause();
+  }
+
+  onResponseEnd(): void {
+    if (this.finished) return;
+    if (this.decoder === undefined) this.onBodyEnd();
+    else this.decoder.end();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.fail(connectionFailure(error));
+  }
+
+  private decodeWith(decoder: Transform, controller: Dispatcher.DispatchController): void {
+    this.decoder = decoder;
+    decoder.on('data', (chunk: Buffer) => this.onBody(chunk));
+    decoder.on('end', () => this.onBodyEnd());
+    decoder.on('drain', () => controller.resume());
+    decoder.on('error', () => this.fail(MALFORMED));
+  }
+
+  private onBody(chunk: Buffer): void {
+    if (this.finished) return;
+    if (this.live instanceof AnswerStream) this.deadline.at = this.bounded(this.deps.timer.now() + this.idleMs());
+    if (this.live) this.live.push(chunk);
+    else this.hold(chunk);
+  }
+
+  /** Until its first content a stream has the first token's time, however many keep-alives come; its own limit is then kept. */
+  private idleMs(): number {
+    return this.resolved ? this.call.timeouts.idle : Math.max(0, this.deadline.at - this.deps.timer.now());
+  }
+
+  private hold(chunk: Buffer): void {
+    this.length += chunk.length;
+    const isError = this.head!.status >= 300;
+    if (isError && this.length > ERROR_LIMIT) return this.conclude(true);
+    this.chunks.push(chunk);
+    if (isError) return;
+    const fits = this.length <= HOLD_LIMIT && this.deps.held.take(chunk.length);
+    if (fits) this.taken += chunk.length;
+    else this.giveOutAsItComes();
+  }
+
+  private giveOutAsItComes(): void {
+    const { controller } = this;
+    this.live = new RawStream(this.chunks.splice(0), { pause: () => controller?.pause(), resume: () => controller?.resume() });
+    this.settle({ kind: 'stream', head: this.head!, stream: this.live });
+  }
+
+  private onBodyEnd(): void {
+    if (this.finished) return;
+    if (this.live) {
+      this.live.end();
+      this.finish(false);
+    } else this.conclude(false);
+  }
+
+  /** The end mark is read: the connection is good for the next request if its response ends soon. */
+  private linger(): void {
+    this.deadline.at = this.deps.timer.now() + LINGER_MS;
+  }
+
+  /** The whole body is here, or as much of an error's as is wanted. */
+  private conclude(abort: boolean): void {
+    const head = this.head!;
+    const body = this.chunks.length === 1 ? this.chunks[0]! : Buffer.concat(this.chunks);
+    if (head.status >= 300) {
+      const header = (name: string): string | undefined => firstOf(head.headers[name]);
+      this.settle({ kind: 'failed', failure: this.call.provider.classify(head.status, header, body), sent: true, head, body });
+    } else {
+      const answer = this.call.request.readAnswer(body);
+      if (answer.ok) {
+        this.settle({ kind: 'answer', head, body, usage: answer.usage, held: this.taken });
+        this.taken = 0;
+      } else this.settle({ kind: 'failed', failure: answer.failure, sent: true });
+    }
+    this.finish(abort);
+  }
+
+  private fail(failure: Failure): void {
+    if (this.finished) return;
+    if (this.live && this.resolved) this.live.break(failure);
+    else this.settle({ kind: 'failed', failure, sent: this.sent });
+    this.finish(true);
+  }
+
+  private settle(outcome: Outcome): void {
+    if (this.resolved) return;
+    this.resolved = true;
+    if (outcome.kind === 'stream') this.deadline.at = this.bounded(this.deps.timer.now() + this.call.timeouts.idle);
+    this.resolve(outcome);
+  }
+
+  private finish(abort: boolean): void {
+    if (this.finished) return;
+    this.finished = true;
+    this.deps.timer.remove(this.deadline);
+    this.deps.held.give(this.taken);
+    this.taken = 0;
+    this.decoder?.destroy();
+    if (abort) this.controller?.abort(new NotSent('no longer wanted'));
+  }
+
+  private bounded(at: number): number {
+    return Math.min(at, this.totalAt);
+  }
+}
+
+function firstOf(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value;
+}

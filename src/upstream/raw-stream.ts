@@ -1,0 +1,54 @@
+import type { Writable } from 'node:stream';
+import type { Failure } from '../providers/types.ts';
+import { Outlet, type Tap } from './outlet.ts';
+import type { LiveStream, StreamEnd } from './types.ts';
+
+/** A JSON answer that is too long to hold: its bytes as they come, whole if the transfer ended as it announced. */
+export class RawStream implements LiveStream {
+  private readonly tap: Tap;
+  private held: Buffer[];
+  private outlet: Outlet | undefined;
+  private result: StreamEnd | undefined;
+  private resolve: ((end: StreamEnd) => void) | undefined;
+  private bytes = 0;
+
+  constructor(held: Buffer[], tap: Tap) {
+    this.held = held;
+    this.tap = tap;
+    for (const chunk of held) this.bytes += chunk.length;
+    // Nothing more is held while the caller's answer is prepared.
+    tap.pause();
+  }
+
+  pipe(sink: Writable): Promise<StreamEnd> {
+    this.outlet = new Outlet(sink, this.tap);
+    const held = this.held;
+    this.held = [];
+    this.tap.resume();
+    for (const chunk of held) this.outlet.write(chunk);
+    return new Promise((resolve) => {
+      this.resolve = resolve;
+      if (this.result) resolve(this.result);
+    });
+  }
+
+  push(chunk: Buffer): void {
+    this.bytes += chunk.length;
+    if (this.outlet) this.outlet.write(chunk);
+    else this.held.push(chunk);
+  }
+
+  end(): void {
+    this.close({ whole: true, failure: undefined, usage: undefined, counted: Math.ceil(this.bytes / 4) });
+  }
+
+  break(failure: Failure | undefined): void {
+    this.close({ whole: false, failure, usage: undefined, counted: Math.ceil(this.bytes / 4) });
+  }
+
+  private close(end: StreamEnd): void {
+    this.result ??= end;
+    this.outlet?.close();
+    this.resolve?.(this.result);
+  }
+}

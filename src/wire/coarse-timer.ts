@@ -1,0 +1,44 @@
+/**
+ * All time-outs of all requests on one timer: arming and re-arming is one assignment, which a stream does for each chunk.
+ * A deadline is met at most one tick late.
+ */
+export interface Deadline {
+  /** On the timer's clock, in ms; Infinity while nothing is waited for. */
+  at: number;
+  readonly expire: () => void;
+}
+
+export class CoarseTimer {
+  private readonly deadlines = new Set<Deadline>();
+  private handle: ReturnType<typeof setInterval> | undefined;
+  private readonly tickMs: number;
+  readonly now: () => number;
+
+  /** @param now a monotonic clock in ms */
+  constructor(now: () => number, tickMs = 25) {
+    this.now = now;
+    this.tickMs = tickMs;
+  }
+
+  add(deadline: Deadline): void {
+    this.deadlines.add(deadline);
+    this.handle ??= setInterval(() => this.tick(), this.tickMs);
+  }
+
+  remove(deadline: Deadline): void {
+    this.deadlines.delete(deadline);
+    if (this.deadlines.size > 0 || this.handle === undefined) return;
+    clearInterval(this.handle);
+    this.handle = undefined;
+  }
+
+  /** Expires what is due. Tests call it with a clock of their own. */
+  tick(): void {
+    const now = this.now();
+    for (const deadline of this.deadlines) {
+      if (deadline.at > now) continue;
+      deadline.at = Infinity;
+      deadline.expire();
+    }
+  }
+}

@@ -1,0 +1,72 @@
+/** Server-sent events as bytes (WHATWG HTML, 9.2). Lines end in LF or CRLF; no provider sends lone CR. */
+
+const LF = 10;
+const CR = 13;
+
+/** Cuts a byte stream into whole events, each with the empty line that ends it; copies only an event that two chunks share. */
+export class SseSplitter {
+  private carry: Uint8Array[] = [];
+  private atLineStart = true;
+  /** Bytes of the event that has begun and not ended. */
+  carried = 0;
+
+  /** Calls `onEvent` once per event that this chunk completes, in order. */
+  push(chunk: Buffer, onEvent: (event: Buffer) => void): void {
+    let begin = 0;
+    let lineStart = 0;
+    for (;;) {
+      const newline = chunk.indexOf(LF, lineStart);
+      if (newline < 0) break;
+      const empty = this.atLineStart && (newline === lineStart || (newline === lineStart + 1 && chunk[lineStart] === CR));
+      this.atLineStart = true;
+      lineStart = newline + 1;
+      if (!empty) continue;
+      const rest = chunk.subarray(begin, lineStart);
+      begin = lineStart;
+      onEvent(this.carried === 0 ? rest : this.join(rest));
+    }
+    if (lineStart < chunk.length && !(this.atLineStart && lineStart === chunk.length - 1 && chunk[lineStart] === CR)) {
+      this.atLineStart = false;
+    }
+    if (begin < chunk.length) {
+      this.carry.push(chunk.subarray(begin));
+      this.carried += chunk.length - begin;
+    }
+  }
+
+  private join(rest: Buffer): Buffer {
+    const event = Buffer.concat([...this.carry, rest]);
+    this.carry = [];
+    this.carried = 0;
+    return event;
+  }
+}
+
+/** The event's data, its lines joined by LF; undefined for an event without data (a comment, a keep-alive). */
+export function eventData(event: Buffer): Buffer | undefined {
+  let first: Buffer | undefined;
+  let lines: Buffer[] | undefined;
+  let start = 0;
+  while (start < event.length) {
+    let end = event.indexOf(LF, start);
+    if (end < 0) end = event.length;
+    const stop = end > start && event[end - 1] === CR ? end - 1 : end;
+    const from = dataStart(event, start, stop);
+    if (from >= 0) {
+      const line = event.subarray(from, stop);
+      if (first === undefined) first = line;
+      else (lines ??= [first]).push(Buffer.from('\n'), line);
+    }
+    start = end + 1;
+  }
+  return lines === undefined ? first : Buffer.concat(lines);
+}
+
+function dataStart(event: Buffer, start: number, stop: number): number {
+  const isData =
+    stop - start >= 4 && event[start] === 0x64 && event[start + 1] === 0x61 && event[start + 2] === 0x74 && event[start + 3] === 0x61;
+  if (!isData) return -1;
+  if (stop === start + 4) return stop;
+  if (event[start + 4] !== 0x3a) return -1;
+  return event[start + 5] === 0x20 && start + 5 < stop ? start + 6 : start + 5;
+}
