@@ -28,7 +28,9 @@ const COMMAND_MS = 1_000;
 const SILENCE_MS = 3_000;
 
 export async function connectRedis(settings: RedisSettings, random: () => number = Math.random): Promise<RedisClient> {
-  const { Cluster, Redis } = await import('ioredis');
+  // The default export is the CommonJS module itself, in Node and in a bundle alike.
+  const { default: ioredis } = await import('ioredis');
+  const { Cluster, Redis } = ioredis;
   const client = settings.cluster
     ? new Cluster(settings.cluster.nodes.map(address), clusterOptions(settings, random))
     : new Redis(redisOptions(settings, random));

@@ -8,6 +8,8 @@ import type { Charge, Exchange, GatewayDeps, Progress } from './gateway.ts';
 import { returnable, servedHeaders } from './headers.ts';
 import { brokenStreamEvent, type Refused } from './respond.ts';
 
+const ONE_WRITE = 32 * 1024;
+
 type AnswerOutcome = Extract<Outcome, { kind: 'answer' }>;
 type StreamOutcome = Extract<Outcome, { kind: 'stream' }>;
 
@@ -18,7 +20,7 @@ export async function giveAnswer(outcome: AnswerOutcome, charge: Charge, exchang
   settleWith(usage, Math.ceil(body.length / 4), charge, exchange);
   deps.recorder.attempted(charge.target, undefined);
   writeHead(head, charge, exchange, progress, deps, body.length);
-  res.end(body);
+  endWith(res, body);
   await finished(res);
   deps.held.give(outcome.held);
   deps.recorder.served(exchange, progress, charge.target, res.writableFinished ? 'ok' : 'client_left', usage);
@@ -95,6 +97,15 @@ function settleWith(usage: Usage | undefined, counted: number, charge: Charge, {
   if (usage === undefined) return charge.settle(used(estimateInput(request, meter.ratio), counted));
   meter.ratio = learn(meter.ratio, request, usage.input);
   charge.settle(used(usage.input, usage.output));
+}
+
+/**
+ * Head and body in one write: Node joins them where the body is a text, and every byte is one character of latin1.
+ * Measured: a tenth of the CPU of a small answer; a large one would only be copied.
+ */
+function endWith(res: ServerResponse, body: Buffer): void {
+  if (body.length <= ONE_WRITE) res.end(body.toString('latin1'), 'latin1');
+  else res.end(body);
 }
 
 /** Resolves when the answer is out, or nobody is there to take it. */

@@ -2,6 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { SpillwayError } from '../../errors.ts';
 import { JsonScanner, type Media, type Span } from '../../wire/json-scan.ts';
+import { parseJson } from '../../wire/record.ts';
 import type { Answer, ModelRequest, RequestReader, StreamReader, UpstreamNames } from '../types.ts';
 import { ChatAnswerReader } from './chat-answer.ts';
 import { ChatStreamReader } from './chat-stream.ts';
@@ -22,8 +23,8 @@ export function chatRequestReader(): RequestReader {
     if (twice !== undefined) throw new SpillwayError('duplicate_member', [twice]);
     const modelSpan = scanner.span('model');
     if (modelSpan === undefined) throw new SpillwayError('missing_model', [knownModels()]);
-    const model = valueAt(body, modelSpan);
-    if (typeof model !== 'string' || model === '') throw new SpillwayError('invalid_model', [knownModels()]);
+    const model = stringAt(body, modelSpan);
+    if (model === undefined || model === '') throw new SpillwayError('invalid_model', [knownModels()]);
     const optionsSpan = scanner.span('stream_options');
     return new ChatRequest({
       body,
@@ -133,8 +134,11 @@ function textAt(body: Buffer, span: Span | undefined): string | undefined {
   return span && body.toString('utf8', span.start, span.end);
 }
 
-function valueAt(body: Buffer, span: Span): unknown {
-  return JSON.parse(textAt(body, span)!);
+/** @returns undefined for what is no string */
+function stringAt(body: Buffer, { start, end }: Span): string | undefined {
+  if (body[start] !== 0x22) return undefined;
+  const text = body.toString('utf8', start + 1, end - 1);
+  return text.includes('\\') ? String(parseJson(`"${text}"`)) : text;
 }
 
 /** What is not a whole number above 0 is the upstream's to refuse. */

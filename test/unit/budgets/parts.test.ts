@@ -1,0 +1,142 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { clusterOptions, redisOptions, secretsOf } from '../../../src/budgets/client.ts';
+import { createBudgets } from '../../../src/budgets/create.ts';
+import { createProcessBudgets } from '../../../src/budgets/process.ts';
+import { safeMessage } from '../../../src/budgets/safe-message.ts';
+import { loadScripts, resolveIncludes } from '../../../src/budgets/scripts.ts';
+import { Settles, type Settle } from '../../../src/budgets/settles.ts';
+import { shareOf } from '../../../src/budgets/shares.ts';
+import { SortedSet } from '../../../src/budgets/sorted.ts';
+import { within, type Timers } from '../../../src/budgets/timers.ts';
+import { window } from '../../../src/wire/window.ts';
+
+const middling = () => 0.5;
+
+test('a sorted set is ordered by score, then by name', () => {
+  const operation = fc.tuple(fc.constantFrom('a', 'b', 'c', 'd', 'e'), fc.nat(6), fc.constantFrom('add', 'remove'));
+  fc.assert(
+    fc.property(fc.array(operation), fc.nat(6), fc.nat(4), (operations, score, most) => {
+      const set = new SortedSet();
+      const plain = new Map<string, number>();
+      for (const [member, its, what] of operations) {
+        if (what === 'add') set.add(member, its);
+        else set.remove(member);
+        if (what === 'add') plain.set(member, its);
+        else plain.delete(member);
+      }
+      const order = [...plain].sort((a, b) => a[1] - b[1] || (a[0] < b[0] ? -1 : 1));
+      expect(set.countAbove(score)).toBe(order.filter(([, its]) => its > score).length);
+      const due = order.filter(([, its]) => its <= score).map(([member]) => member);
+      expect(set.takeUpTo(score, most)).toEqual(due.slice(0, most));
+      expect(set.takeUpTo(Infinity)).toEqual(order.map(([member]) => member).filter((m) => !due.slice(0, most).includes(m)));
+      expect(set.size).toBe(0);
+    }),
+  );
+});
+
+test('the shares of all pods are at most the limit, but for limits below the number of pods', () => {
+  expect(shareOf(100, 3)).toBe(33);
+  expect(shareOf(2, 3)).toBe(1);
+  expect(shareOf(5, 0)).toBe(5);
+});
+
+test('scripts are complete and say what they take', () => {
+  for (const text of Object.values(loadScripts())) {
+    expect(text).toContain('local function ring_load');
+    expect(text).not.toMatch(/@include|^ *--/m);
+  }
+  expect(() => resolveIncludes('--- @include "other"', {})).toThrow(/other/);
+});
+
+test('budgets of one process answer at once and do not speak of Redis', async () => {
+  let now = 1_000.7;
+  const budgets = createProcessBudgets({ window: window(), clock: () => now });
+  const chain = [{ budget: 'a', asks: [{ dimension: 'requests', limit: 1, amount: 1 } as const] }];
+  expect(budgets.reserve('one', chain)).toMatchObject({ chosen: 0, by: 'process' });
+  const waitMs = budgets.reserve('two', chain).refusals[0]!.waitMs;
+  expect(Number.isInteger(waitMs)).toBe(true);
+  now += waitMs;
+  expect(budgets.reserve('two', chain).chosen).toBe(0);
+  budgets.settle('two', { requests: 0 });
+  expect((await budgets.usage(new Map([['a', chain[0]!.asks]]))).get('a')).toMatchObject([{ used: 0 }]);
+  expect(budgets.state()).toEqual({ mode: 'process', up: false, degraded: false, pods: 1, lastError: null });
+  await budgets.close();
+  const created = await createBudgets({ window: window(), keyPrefix: 'x', pod: 'a' });
+  expect(created.state().mode).toBe('process');
+});
+
+test('secrets are taken out of errors', () => {
+  const settings = { url: 'redis://user:p%40ss@host/3' };
+  expect(secretsOf(settings)).toEqual(['p%40ss', 'p@ss']);
+  const secrets = secretsOf(settings);
+  expect(safeMessage({ message: "unknown command 'AUTH', with args: 'p@ss'" }, secrets)).not.toContain('p@ss');
+  expect(safeMessage({ message: 'cannot reach redis://user:other@host' }, [])).toBe('cannot reach redis://***@host');
+  expect(safeMessage({ message: '', code: 'ECONNREFUSED' }, [])).toBe('ECONNREFUSED');
+  expect(safeMessage(null, [])).toBe('unknown error');
+  expect(() => redisOptions({ url: 'no url with p@ss' }, middling)).toThrow(/^the Redis url cannot be read$/);
+});
+
+test('settings become ioredis options', () => {
+  expect(redisOptions({ url: 'rediss://me:s%2Fecret@[::1]:7000/4', tls: { ca: 'PEM' } }, middling)).toMatchObject({
+    host: '::1',
+    port: 7000,
+    db: 4,
+    username: 'me',
+    password: 's/ecret',
+    tls: { ca: 'PEM' },
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+  });
+  const sentinel = { name: 'main', nodes: ['a:26379', '[::1]:26380'] };
+  expect(redisOptions({ sentinel, db: 1 }, middling)).toMatchObject({
+    name: 'main',
+    db: 1,
+    sentinels: [
+      { host: 'a', port: 26379 },
+      { host: '::1', port: 26380 },
+    ],
+  });
+  expect(clusterOptions({ cluster: { nodes: [] }, password: 'x' }, middling).redisOptions).toMatchObject({ password: 'x' });
+  const { retryStrategy } = redisOptions({}, () => 1);
+  expect([1, 2, 3, 50].map((times) => retryStrategy!(times))).toEqual([100, 200, 400, 1_000]);
+  expect(redisOptions({}, () => 0).retryStrategy!(50)).toBe(50);
+});
+
+test('an answer that was waiting on the socket when the time came wins over the time-out', async () => {
+  const due: (() => void)[] = [];
+  const later = (run: () => void) => void due.push(run);
+  const timers: Timers = { after: (_ms, run) => (later(run), () => undefined), afterReading: later };
+  const answered = Promise.withResolvers<string>();
+  const work = within(answered.promise, 50, timers);
+  due.shift()!();
+  answered.resolve('there');
+  await answered.promise;
+  due.shift()!();
+  expect(await work).toBe('there');
+
+  const silent = within(Promise.withResolvers<string>().promise, 50, timers);
+  due.shift()!();
+  due.shift()!();
+  await expect(silent).rejects.toThrow(/no answer from Redis within 50 ms/);
+});
+
+test('settles are kept while Redis is away, sent in order, and dropped when too old', async () => {
+  let up = false;
+  let now = 0;
+  const sent: string[] = [];
+  const send = ({ id }: Settle) => (up ? Promise.resolve(sent.push(id)) : Promise.reject(new Error('away')));
+  const settles = new Settles({ send, isUp: () => up, clock: () => now, maxAgeMs: 1_000 });
+  const push = (id: string) => settles.push({ id, budgets: ['a'], actual: {}, at: now });
+  push('old');
+  now = 900;
+  settles.pushBehind({ id: 'ghost', budgets: ['a'], actual: {}, at: now });
+  await settles.idle();
+  push('new');
+  now = 1_500;
+  up = true;
+  await settles.drain();
+  push('next');
+  await settles.idle();
+  expect(sent).toEqual(['ghost', 'new', 'next']);
+});
