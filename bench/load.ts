@@ -52,6 +52,10 @@ class Connection {
     this.socket.on('connect', () => this.next()).on('data', (chunk: string | Buffer) => this.take(Buffer.from(chunk as Buffer))).on('error', () => errors++);
   }
 
+  close(): void {
+    this.socket.destroy();
+  }
+
   private next(): void {
     const now = performance.now();
     if (now >= end) return void this.socket.end();
@@ -85,7 +89,7 @@ class Connection {
   }
 }
 
-for (let i = 0; i < load.connections; i++) new Connection(i);
+const connections = Array.from({ length: load.connections }, (_, i) => new Connection(i));
 
 setTimeout(() => {
   const result: LoadResult = {
@@ -96,6 +100,7 @@ setTimeout(() => {
     firstP99: quantile(firsts, 0.99),
     errors,
   };
+  for (const connection of connections) connection.close();
   process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0));
 }, (load.warmupSeconds + load.seconds) * 1000 + 500);
 

@@ -9,6 +9,9 @@ import { readTree, type Mistake } from './tree.ts';
 import type { LoadResult, Problem } from './types.ts';
 import { yamlMistakes } from './yaml-errors.ts';
 
+/** Nobody reads more, and the status page carries them all. */
+const MOST_PROBLEMS = 1000;
+
 /** The key of a ConfigMap that holds the configuration. */
 export const CONFIG_KEY = 'spillway.yaml';
 
@@ -84,7 +87,11 @@ function result(text: string, file: string, { documents, mistakes }: Opened, loc
 }
 
 function refused(text: string, file: string, mistakes: readonly Mistake[], locate: Locate): LoadResult {
-  return { ok: false, hash: hashOf(text), problems: sorted(mistakes.map((mistake) => problem(file, mistake, locate))) };
+  const all = sorted(mistakes.map((mistake) => problem(file, mistake, locate)));
+  const last = all[MOST_PROBLEMS - 1];
+  const more = all.length - MOST_PROBLEMS;
+  const problems = last && more > 0 ? [...all.slice(0, MOST_PROBLEMS), { ...last, message: `and ${more} more mistakes after this one` }] : all;
+  return { ok: false, hash: hashOf(text), problems };
 }
 
 function problem(file: string, { offset, message }: Mistake, locate: Locate): Problem {

@@ -19,11 +19,15 @@ const WORDS: Readonly<Partial<Record<YAMLError['code'], string>>> = {
 
 const OPEN_QUOTE = 'a closing quote is missing';
 
+const MOST = 50;
+
 /** One a line: what follows on the same line is mostly an echo of the first. */
 export function yamlMistakes(documents: readonly Document[], text: string): Mistake[] {
   const lines = new Set<number>();
   return documents
-    .flatMap((document) => [...document.errors, ...document.warnings].map((error) => ({ offset: begin(document, error, text), message: words(error) })))
+    .filter(({ errors, warnings }) => errors.length + warnings.length > 0)
+    .slice(0, MOST)
+    .flatMap((document) => first([...document.errors, ...document.warnings]).map((error) => ({ offset: begin(document, error, text), message: words(error) })))
     .map((mistake) => tabBefore(text, mistake))
     .toSorted((a, b) => a.offset - b.offset)
     .filter(({ offset }, i, all) => {
@@ -32,6 +36,11 @@ export function yamlMistakes(documents: readonly Document[], text: string): Mist
       const line = lineStart(text, offset);
       return !lines.has(line) && lines.add(line);
     });
+}
+
+/** In a file that is no YAML at all each character may be an error, and each costs a search for its line. */
+function first(errors: readonly YAMLError[]): YAMLError[] {
+  return errors.toSorted((a, b) => a.pos[0] - b.pos[0]).slice(0, MOST);
 }
 
 function words({ code, message }: YAMLError): string {

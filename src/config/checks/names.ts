@@ -39,6 +39,9 @@ export const modelsAreThere: Check = (root) =>
     ? [{ path: ['models'], at: 'value', message: 'models is empty: at least one model is needed' }]
     : [];
 
+/** Each compares a name with every other; the first ones show the author what happened. */
+const MOST_HINTS = 50;
+
 /** Members are models; fallbacks, tasks and apps may name either. */
 export const namesExist: Check = (root) => {
   const models = Object.keys(mapping(root['models']));
@@ -51,7 +54,7 @@ export const namesExist: Check = (root) => {
       found.push({ path, at: 'value', message: `${quoted(name)} is a group, and the members of a group are models: name its models here, or the group in fallback` });
       return;
     }
-    const near = nearest(name, known);
+    const near = found.length < MOST_HINTS ? nearest(name, known) : undefined;
     const hint = near === undefined ? listed(known) : `did you mean "${near}"?`;
     found.push({ path, at: 'value', message: `there is no ${kind} ${quoted(name)}: ${hint}` });
   };

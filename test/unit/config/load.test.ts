@@ -126,3 +126,12 @@ test('a large file is judged in reasonable time', () => {
   config(text);
   expect(performance.now() - began).toBeLessThan(8000);
 });
+
+test('thousands of mistakes are cut short, and say so', () => {
+  const began = performance.now();
+  const lines = Array.from({ length: 1500 }, (_, i) => `  g${i}: { models: [mistake${i}] }`);
+  const result = parseConfig(`models:\n${lines.map((_, i) => `  model${i}: { provider: openai, model: x }`).join('\n')}\ngroups:\n${lines.join('\n')}\n`, 'f');
+  expect(result.ok ? 0 : result.problems.length).toBe(1001);
+  expect(result.ok ? '' : result.problems.at(-1)?.message).toBe('and 500 more mistakes after this one');
+  expect(performance.now() - began).toBeLessThan(8000);
+});
