@@ -3,7 +3,7 @@
 import { text } from 'node:stream/consumers';
 import { UsageError, type Command, type Io } from './commands/command.ts';
 import { VERSION } from './commands/version.ts';
-import { messageOf } from './wire/record.ts';
+import { codeOf, messageOf } from './wire/record.ts';
 
 const COMMANDS: Readonly<Record<string, { readonly about: string; readonly load: () => Promise<Command> }>> = {
   serve: { about: 'the sidecar', load: async () => (await import('./commands/serve.ts')).serve },
@@ -44,6 +44,14 @@ async function main(argv: readonly string[], io: Io): Promise<number> {
     io.stderr('SPILLWAY_DEBUG=1 shows where.\n');
     return 1;
   }
+}
+
+// A reader that went away (`| head`) is no mistake of ours.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error) => {
+    if (codeOf(error) !== 'EPIPE') throw error;
+    process.exit();
+  });
 }
 
 // Before anything else is loaded: a SIGTERM while starting is an orderly stop too.

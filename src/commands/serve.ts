@@ -30,6 +30,7 @@ The sidecar: serves apps on localhost:4000, watches its configuration, and share
 
 const BODY_BYTES = 32 * 1024 * 1024;
 const BODY_IDLE_MS = 30_000;
+const LOG_BACKLOG = 4 * 1024 * 1024;
 
 /** `window` is given by tests that cannot wait for a minute. */
 export async function serve(args: string[], io: Io, shape = window(), maxAgeMs: number = WINDOW.maxAgeMs): Promise<number> {
@@ -38,7 +39,10 @@ export async function serve(args: string[], io: Io, shape = window(), maxAgeMs: 
     io.stdout(SERVE_HELP);
     return 0;
   }
-  const log = createLog(options.logLevel, pino.destination({ dest: 1, sync: true }));
+  // Not waited for, and bounded: a log reader that stalls must not stall the road.
+  const destination = pino.destination({ dest: 1, sync: false, maxLength: LOG_BACKLOG });
+  destination.on('error', () => undefined);
+  const log = createLog(options.logLevel, destination);
   const { path, listen, admin, bufferBytes } = options;
   try {
     const sidecar = await startSidecar({
@@ -61,15 +65,23 @@ export async function serve(args: string[], io: Io, shape = window(), maxAgeMs: 
     return 0;
   } catch (error) {
     return failed(error, path, io);
+  } finally {
+    destination.flushSync();
   }
 }
 
 function failed(error: unknown, path: string, io: Io): number {
   if (error instanceof ConfigRefused) io.stderr(`${error.message}\n`);
   else if (error instanceof CannotListen || error instanceof SecretError) io.stderr(`spillway serve: ${error.message}\n`);
-  else if (codeOf(error)?.startsWith('E')) io.stderr(`spillway serve: ${path} cannot be read: ${messageOf(error)}\n`);
+  else if (codeOf(error)?.startsWith('E')) io.stderr(`spillway serve: ${pathOf(error) ?? path} cannot be read: ${messageOf(error)}\n`);
   else throw error;
   return 1;
+}
+
+/** Of a file that could not be read: it may also be one that the configuration names. */
+function pathOf(error: unknown): string | undefined {
+  const path = (error as { readonly path?: unknown }).path;
+  return typeof path === 'string' ? path : undefined;
 }
 
 /** The file, and its edits. */
