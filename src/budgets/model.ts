@@ -175,7 +175,8 @@ function level(model: Model, budget: string, { dimension, limit }: Ask, now: num
   return { dimension, limit, used: used(model, budget, dimension, now), resetMs };
 }
 
-function used(model: Model, budget: string, dimension: Dimension, now: number): number {
+/** What is held of one dimension now. */
+export function used(model: Model, budget: string, dimension: Dimension, now: number): number {
   if (dimension === 'concurrency') return budgetOf(model, budget).slots.countAbove(now);
   return ringOf(model, budget, dimension).used(now);
 }

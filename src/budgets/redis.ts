@@ -9,9 +9,10 @@ import { FORGOTTEN_MS } from './process.ts';
 import { safeMessage } from './safe-message.ts';
 import { loadScripts } from './scripts.ts';
 import { Settles } from './settles.ts';
-import { excuseShares, shareAsk, shareCandidates } from './shares.ts';
+import { excuseShares, LastSeen } from './shares.ts';
+import { ringSize } from '../wire/window.ts';
 import { realTimers, within, type Timers } from './timers.ts';
-import type { Actual, Ask, Budgets, BudgetsState, Candidate, Decision, Level, WindowShape } from './types.ts';
+import type { Actual, Ask, Budgets, BudgetsState, Candidate, Decision, Dimension, Level, WindowShape } from './types.ts';
 
 export interface Intervals {
   readonly beatMs: number;
@@ -70,6 +71,7 @@ export class RedisBudgets implements Budgets {
   readonly #link: Link;
   readonly #settles: Settles;
   readonly #model: local.Model;
+  readonly #seen: LastSeen;
   readonly #pod: string;
   readonly #clock: () => number;
   readonly #timers: Timers;
@@ -92,6 +94,7 @@ export class RedisBudgets implements Budgets {
     const clock = options.clock ?? (() => performance.now());
     this.#clock = () => Math.floor(clock());
     this.#timers = options.timers ?? realTimers;
+    this.#seen = new LastSeen(window.stepMs * ringSize(window));
     this.#model = local.createModel({ window, leaseMs: FORGOTTEN_MS, recordMs: FORGOTTEN_MS });
     this.#commands = createCommands({ client, scripts: loadScripts(), keyPrefix, window, leaseMs, recordMs });
     this.#settles = new Settles({
@@ -158,8 +161,9 @@ export class RedisBudgets implements Budgets {
       }
       return found;
     } catch {
-      const shared = wanted.map(([name, asks]) => [name, asks.map((ask) => shareAsk(ask, this.#pods))] as const);
-      return local.usage(this.#model, new Map(shared), this.#clock());
+      const now = this.#clock();
+      const shared = wanted.map(([name, asks]) => [name, asks.map((ask) => this.#seen.share(name, ask, this.#pods, now))] as const);
+      return local.usage(this.#model, new Map(shared), now);
     }
   }
 
@@ -199,18 +203,33 @@ export class RedisBudgets implements Budgets {
   }
 
   #decide(id: string, candidates: readonly Candidate[]): Decision {
-    const decision = local.reserve(this.#model, id, shareCandidates(candidates, this.#pods), this.#clock());
-    return excuseShares(decision, candidates);
+    const now = this.#clock();
+    const shared = candidates.map(({ budget, asks }) => ({
+      budget,
+      asks: asks.map((ask) => this.#seen.share(budget, ask, this.#pods, now)),
+    }));
+    return excuseShares(local.reserve(this.#model, id, shared, now), candidates);
   }
 
   #adopt(id: string, candidates: readonly Candidate[], decision: Decision): void {
+    const now = this.#clock();
+    // Of a budget without room no figure comes; it is full.
+    for (const [i, { dimension }] of decision.refusals.entries()) {
+      const { budget, asks } = candidates[i]!;
+      const { limit } = asks.find((ask) => ask.dimension === dimension)!;
+      this.#note(budget, dimension, limit, limit, now);
+    }
     const candidate = candidates[decision.chosen];
     if (!candidate) return;
-    const now = this.#clock();
     local.adopt(this.#model, id, candidate, decision, now);
+    for (const { dimension, limit, used } of decision.levels) this.#note(candidate.budget, dimension, limit, used, now);
     const hasSlot = candidate.asks.some(({ dimension }) => dimension === 'concurrency');
     const slotOf = hasSlot ? candidate.budget : null;
     this.#live.set(id, { budget: candidate.budget, slotOf, since: now, renewed: now });
+  }
+
+  #note(budget: string, dimension: Dimension, limit: number, used: number, now: number): void {
+    this.#seen.note(budget, dimension, limit, used, local.used(this.#model, budget, dimension, now), this.#pods, now);
   }
 
   /** Tells Redis that this pod lives, and which slots and long-running reservations it still holds. */
