@@ -16,17 +16,20 @@ const last = `${chunk({}, 'stop')}data: ${JSON.stringify({ id: 'chatcmpl-1', obj
 const WORDS = 50;
 const PACE_MS = 5;
 
+const STREAM = /"stream":true/;
+const PACED = Buffer.from('"paced"');
+
 createServer((req, res) => {
   const pieces: Buffer[] = [];
   req.on('data', (piece: Buffer) => pieces.push(piece));
   req.on('end', () => {
     const body = Buffer.concat(pieces);
-    if (!body.includes('"stream":true')) {
+    if (!STREAM.test(body.toString('latin1'))) {
       res.writeHead(200, { 'content-type': 'application/json', 'content-length': json.length }).end(json);
       return;
     }
     res.writeHead(200, { 'content-type': 'text/event-stream' });
-    if (!body.includes('"paced"')) {
+    if (!body.includes(PACED)) {
       res.end(first + word.repeat(WORDS) + last);
       return;
     }

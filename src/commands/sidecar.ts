@@ -73,6 +73,8 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const recorder = new Recorder(instruments, timer.now);
   const dispatchers = new Dispatchers(proxySettings(env));
   let budgets: BudgetsHolder | undefined;
+  const opened = Promise.withResolvers<void>();
+  let replaced: Promise<void> = opened.promise;
   let draining = false;
   let started = false;
 
@@ -92,10 +94,12 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     now: () => new Date(),
     secret: (model, ref) => secretOrWarn(model, ref, env, log),
     onApply: (runtime, before) => {
+      const engine = before !== undefined && engineDiffers(before.config, runtime.config) ? engineFor(runtime.config) : undefined;
       dispatchers.retain(new Set(runtime.targets.map((target) => target.origin)));
-      if (before === undefined || !engineDiffers(before.config, runtime.config)) return;
-      engineFor(runtime.config).then(
-        (engine) => budgets!.replace(engine, before.config.policy.deadline),
+      if (engine === undefined || before === undefined) return;
+      // In the order of the edits, whichever engine is ready first; and not before there is one to replace.
+      replaced = Promise.all([engine, replaced]).then(
+        ([made]) => budgets!.replace(made, before.config.policy.deadline),
         (error: Error) => log.error({ reason: error.message }, 'the new redis settings cannot be used; the old ones stay'),
       );
     },
@@ -106,6 +110,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     (error) => keeper.fail(error),
   );
   budgets = new BudgetsHolder(await engineFor(keeper.runtime().config));
+  opened.resolve();
 
   let sequence = 0;
   const gateway = new Gateway({
@@ -158,6 +163,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   async function release(): Promise<void> {
     options.source.close();
     for (const server of servers) server.close().closeAllConnections();
+    await replaced;
     await budgets?.close();
     await dispatchers.close();
   }

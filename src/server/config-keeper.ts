@@ -2,12 +2,13 @@
 import { parseConfig } from '../config/load.ts';
 import type { Config, Inactive, LoadResult, Problem } from '../config/types.ts';
 import type { Log } from '../telemetry/log.ts';
+import { messageOf } from '../wire/record.ts';
 import { buildRuntime, type Runtime, type RuntimeDeps } from './runtime.ts';
 import type { ConfigState } from './status.ts';
 
 export interface KeeperDeps extends RuntimeDeps {
   readonly log: Log;
-  /** Called with each runtime before it is in force. */
+  /** Called with each runtime before it is in force. What it throws keeps an edit out of force. */
   readonly onApply: (runtime: Runtime, before: Runtime | undefined) => void;
 }
 
@@ -56,10 +57,18 @@ export class ConfigKeeper {
 
   private apply(config: Config, { hash, inactive }: Extract<LoadResult, { ok: true }>): void {
     const before = this.current;
-    this.state = { inactive, error: undefined };
-    if (before?.hash === hash) return;
+    if (before?.hash === hash) {
+      this.state = { inactive, error: undefined };
+      return;
+    }
     const runtime = buildRuntime(config, hash, this.source, this.deps);
-    this.deps.onApply(runtime, before);
+    try {
+      this.deps.onApply(runtime, before);
+    } catch (error) {
+      if (before === undefined) throw error;
+      return this.refuse(`the edited configuration cannot be used; the last good one stays in force: ${messageOf(error)}`, []);
+    }
+    this.state = { inactive, error: undefined };
     this.current = runtime;
     for (const one of inactive) this.deps.log.warn({ at: place(one), path: one.path }, one.message);
     this.warnUnusable(runtime, inactive);

@@ -4,11 +4,11 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import { SpillwayError } from '../errors.ts';
 import type { ModelRequest, RequestReader } from '../providers/types.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { CoarseTimer } from '../wire/coarse-timer.ts';
+import type { CoarseTimer, Deadline } from '../wire/coarse-timer.ts';
 import { parseDuration } from '../wire/duration.ts';
 import type { HeldBytes } from '../wire/held-bytes.ts';
 import type { Exchange, Gateway } from './gateway.ts';
-import { CallerLeft, checkHead, printable, readBody, type ReadLimits } from './read.ts';
+import { CallerLeft, checkHead, printable, readBody, type Body, type ReadLimits } from './read.ts';
 import type { Recorder } from './record.ts';
 import { sendError } from './respond.ts';
 import type { Runtime } from './runtime.ts';
@@ -51,15 +51,28 @@ async function chat(req: Request, res: Response, deps: DataPlaneDeps): Promise<v
   const runtime = deps.runtime();
   if (deps.draining()) throw new SpillwayError('shutting_down', [], 1);
   checkHead(req);
-  const body = await readBody(req, deps.limits, deps.held, deps.timer);
+  // From here on it is taken: a shutdown waits for the rest of its body, too.
   deps.recorder.running++;
+  let body: Body | undefined;
   try {
+    body = await readBody(req, deps.limits, deps.held, deps.timer);
     const startedAt = deps.timer.now();
     const request = deps.readChat(body.bytes, () => runtime.known);
-    await deps.gateway.serve(exchangeFor(req, res, request, runtime, startedAt, deps));
+    await serve(exchangeFor(req, res, request, runtime, startedAt, deps), deps);
   } finally {
     deps.recorder.running--;
-    body.release();
+    body?.release();
+  }
+}
+
+/** A caller that does not take its answer is waited for as long, after its deadline, as one that does not bring its request. */
+async function serve(exchange: Exchange, { gateway, limits, timer }: DataPlaneDeps): Promise<void> {
+  const patience: Deadline = { at: exchange.deadlineAt + limits.bodyIdleMs, expire: () => void exchange.res.destroy() };
+  timer.add(patience);
+  try {
+    await gateway.serve(exchange);
+  } finally {
+    timer.remove(patience);
   }
 }
 

@@ -1,7 +1,7 @@
 /** The loop of the road: decide, attempt, and either give the answer out or go on to the next model. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Actual, Budgets, Decision } from '../budgets/types.ts';
-import { asksFor, UNSENT } from '../decide/asks.ts';
+import { asksFor, UNKNOWN, UNSENT } from '../decide/asks.ts';
 import { chargeOfFailure } from '../decide/settlement.ts';
 import type { ModelRequest } from '../providers/types.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -68,37 +68,36 @@ export class Gateway {
     const { route, res } = exchange;
     const budgets = deps.budgets();
     const progress: Progress = { tried: [], attempts: 0, waitedMs: 0 };
-    let rest = this.usable(exchange.noFallback ? route.targets.slice(0, route.own) : route.targets, progress);
+    let rest = exchange.noFallback ? route.targets.slice(0, route.own) : route.targets;
     while (rest.length > 0) {
       if (res.destroyed) return deps.recorder.left(exchange, progress, undefined);
       if (progress.attempts >= route.policy.maxAttempts) break;
-      if (deps.timer.now() >= exchange.deadlineAt) return this.refuse(exchange, progress, 'timeout');
+      if (deps.timer.now() >= exchange.deadlineAt) break;
       const sentAt = deps.timer.now();
       const id = deps.newId();
-      const decision = await decide(budgets, id, rest, exchange.request);
+      // Models that can never be asked are passed over before any budget is.
+      const asked = rest.filter(({ unusable }) => unusable === undefined);
+      const decision = await decide(budgets, id, asked, exchange.request);
       deps.recorder.decided(deps.timer.now() - sentAt);
-      decision.refusals.forEach((refused, i) => progress.tried.push(triedFor(rest[i]!.name, refused)));
-      if (decision.chosen < 0) break;
-      const target = rest[decision.chosen]!;
+      const target = asked[decision.chosen];
+      const passed = target === undefined ? rest.length : rest.indexOf(target);
+      progress.tried.push(...whyPassed(rest.slice(0, passed), decision));
+      if (target === undefined) break;
       const charge: Charge = { target, decision, settle: (actual) => budgets.settle(id, actual) };
+      if (res.destroyed) {
+        charge.settle(UNSENT);
+        return deps.recorder.left(exchange, progress, undefined);
+      }
       const outcome = await this.attempt(target, exchange, progress, sentAt);
       if (outcome.kind === 'stale') {
         charge.settle(UNSENT);
-        rest = rest.slice(decision.chosen);
+        rest = rest.slice(passed);
         continue;
       }
       if (await this.conclude(outcome, charge, exchange, progress)) return;
-      rest = rest.slice(decision.chosen + 1);
+      rest = rest.slice(passed + 1);
     }
-    this.refuse(exchange, progress, undefined);
-  }
-
-  /** Models that can never be asked are passed over before any budget is. */
-  private usable(targets: readonly Target[], progress: Progress): Target[] {
-    return targets.filter(({ name, unusable }) => {
-      if (unusable !== undefined) progress.tried.push({ model: name, reason: unusable });
-      return unusable === undefined;
-    });
+    this.refuse(exchange, progress);
   }
 
   private async attempt(target: Target, exchange: Exchange, progress: Progress, reservedAt: number): Promise<Outcome> {
@@ -112,7 +111,7 @@ export class Gateway {
         origin: target.origin,
         path: target.chatPath,
         provider: target.provider!,
-        headers: [...forwardable(req.rawHeaders, req.headers.connection), 'accept-encoding', 'identity', ...target.headers],
+        headers: [...forwardable(req.rawHeaders, req.headers.connection, target.headerNames), ...target.headers],
         body: request.bodyFor(target.upstream),
         request,
         timeouts: { ...timeouts, total: Math.min(timeouts.total, deadlineAt - begun) },
@@ -141,8 +140,9 @@ export class Gateway {
         await giveStream(outcome, charge, exchange, progress, deps);
         return true;
       case 'aborted':
-        charge.settle(chargeOfFailure(outcome.sent, undefined));
-        deps.recorder.left(exchange, progress, charge.target);
+        // The upstream took the request in: it has counted the tokens, and may work on.
+        charge.settle(outcome.sent ? UNKNOWN : UNSENT);
+        deps.recorder.left(exchange, progress, outcome.sent ? charge.target : undefined);
         return true;
       case 'failed': {
         const { failure, sent, head, body } = outcome;
@@ -160,14 +160,25 @@ export class Gateway {
     }
   }
 
-  private refuse(exchange: Exchange, progress: Progress, reason: Reason | undefined): void {
-    const tried: Tried[] = reason === undefined ? progress.tried : [{ model: exchange.route.targets[0]!.name, reason }, ...progress.tried];
-    giveRefusal(refusal(exchange.route.group, tried), exchange, progress, this.deps);
+  private refuse(exchange: Exchange, progress: Progress): void {
+    const { route, deadlineAt } = exchange;
+    const late: Reason | undefined = this.deps.timer.now() >= deadlineAt ? 'timeout' : undefined;
+    if (late !== undefined && progress.tried.length === 0) progress.tried.push({ model: route.targets[0]!.name, reason: late });
+    giveRefusal(refusal(route.group, progress.tried, late), exchange, progress, this.deps);
   }
 }
 
+/** One line a model before the chosen one, in the chain's order. */
+function whyPassed(passed: readonly Target[], { refusals }: Decision): Tried[] {
+  let next = 0;
+  return passed.map(({ name, unusable }) => (unusable === undefined ? triedFor(name, refusals[next++]!) : { model: name, reason: unusable }));
+}
+
+const NOBODY: Decision = { chosen: -1, refusals: [], levels: [], replayed: false, by: 'process' };
+
 /** The whole rest of the chain in one question. */
 function decide(budgets: Budgets, id: string, targets: readonly Target[], request: ModelRequest): Decision | Promise<Decision> {
+  if (targets.length === 0) return NOBODY;
   const candidates = targets.map(({ budget, limits, meter }) => ({ budget, asks: asksFor(limits, request, meter.ratio) }));
   return budgets.reserve(id, candidates);
 }

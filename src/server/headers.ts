@@ -24,13 +24,13 @@ const NOT_RETURNED = new Set([
 ]);
 const NOT_RETURNED_PREFIXES = ['x-ratelimit-', 'anthropic-ratelimit-', 'x-spillway-', 'access-control-'];
 
-/** The caller's headers that the upstream may see, as name and value in turn. */
-export function forwardable(raw: readonly string[], connection: string | undefined): string[] {
-  const named = connection === undefined ? undefined : connection.toLowerCase().split(',').map((name) => name.trim());
+/** The caller's headers that the upstream may see, as name and value in turn. @param own names that are set for the model itself */
+export function forwardable(raw: readonly string[], connection: string | undefined, own: ReadonlySet<string>): string[] {
+  const named = namedBy(connection);
   const kept: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!.toLowerCase();
-    if (NOT_FORWARDED.has(name) || named?.includes(name) || NOT_FORWARDED_PREFIXES.some((prefix) => name.startsWith(prefix))) continue;
+    if (NOT_FORWARDED.has(name) || own.has(name) || named?.includes(name) || NOT_FORWARDED_PREFIXES.some((prefix) => name.startsWith(prefix))) continue;
     kept.push(name, raw[i + 1]!);
   }
   return kept;
@@ -38,14 +38,20 @@ export function forwardable(raw: readonly string[], connection: string | undefin
 
 /** The upstream's headers that the caller may see, as name and value in turn. */
 export function returnable(headers: IncomingHttpHeaders): string[] {
+  const named = namedBy(headers.connection);
   const kept: string[] = [];
   for (const name in headers) {
-    if (NOT_RETURNED.has(name) || NOT_RETURNED_PREFIXES.some((prefix) => name.startsWith(prefix))) continue;
+    if (NOT_RETURNED.has(name) || named?.includes(name) || NOT_RETURNED_PREFIXES.some((prefix) => name.startsWith(prefix))) continue;
     const value = headers[name];
     if (typeof value === 'string') kept.push(name, value);
     else for (const one of value ?? []) kept.push(name, one);
   }
   return kept;
+}
+
+/** What `Connection` names is of one connection only, too. */
+function namedBy(connection: string | undefined): string[] | undefined {
+  return connection?.toLowerCase().split(',').map((name) => name.trim());
 }
 
 export interface Served {

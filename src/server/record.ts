@@ -27,7 +27,7 @@ interface Bound {
 
 export class Recorder {
   readonly diversions = new Map<string, LastDiversion>();
-  /** Requests whose answer is not out yet. */
+  /** Requests taken in whose answer is not out yet. */
   running = 0;
   private readonly instruments: Instruments;
   private readonly now: () => number;

@@ -34,9 +34,9 @@ export interface Refused {
   readonly reason: Reason;
 }
 
-/** The answer when no model could serve. */
-export function refusal(group: string, tried: readonly Tried[]): Refused {
-  const reasons = tried.map((one) => one.reason);
+/** The answer when no model could serve. @param decisive what decides whatever the models' reasons are: the deadline passed */
+export function refusal(group: string, tried: readonly Tried[], decisive?: Reason): Refused {
+  const reasons = decisive === undefined ? tried.map((one) => one.reason) : [decisive];
   const reason = reasons[0] ?? 'connection';
   const status = statusOf(reasons);
   const headers = ['content-type', 'application/json'];
@@ -45,7 +45,9 @@ export function refusal(group: string, tried: readonly Tried[]): Refused {
   const never = tried.length > 0 && tried.every((one) => one.waitMs === -1);
   if (wait !== undefined) headers.push('retry-after', String(Math.ceil(wait / 1000)), 'retry-after-ms', String(Math.ceil(wait)));
   if (never || (wait !== undefined && wait > LONGEST_WAIT_MS)) headers.push('x-should-retry', 'false');
-  return { status, headers, body: errorBody(messageFor(group, tried, wait, never), status, reason, tried), reason };
+  const body = errorBody(messageFor(group, tried, wait, never), status, reason, tried);
+  headers.push('content-length', String(Buffer.byteLength(body)));
+  return { status, headers, body, reason };
 }
 
 function messageFor(group: string, tried: readonly Tried[], wait: number | undefined, never: boolean): string {
@@ -79,9 +81,10 @@ export function brokenStreamEvent(model: string, reason: Reason): string {
 /** Spillway's own answer to a request that it cannot take. */
 export function sendError(res: ServerResponse, error: SpillwayError): void {
   if (res.headersSent || res.destroyed) return void res.destroy();
-  const headers: Record<string, string> = { 'content-type': 'application/json' };
+  const body = errorBody(error.message, error.status, error.code);
+  const headers: Record<string, string> = { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) };
   if (error.retryAfter !== undefined) headers['retry-after'] = String(error.retryAfter);
   // The rest of a body that was not read must not be taken for the next request.
   if (!res.req.complete) headers['connection'] = 'close';
-  res.writeHead(error.status, headers).end(errorBody(error.message, error.status, error.code));
+  res.writeHead(error.status, headers).end(body);
 }

@@ -17,8 +17,10 @@ export interface Target {
   readonly upstream: { readonly model: string; readonly includeUsage: boolean };
   readonly origin: string;
   readonly chatPath: string;
-  /** Configured headers and the credential: name and value in turn. */
+  /** Configured headers and the credential: name and value in turn. The caller cannot change them. */
   readonly headers: readonly string[];
+  /** Their names in lower case. */
+  readonly headerNames: ReadonlySet<string>;
   readonly limits: Limits;
   readonly budget: string;
   /** Learned; lives as long as the process. */
@@ -87,6 +89,8 @@ function buildTarget(name: string, model: ModelConfig, deps: RuntimeDeps): Targe
   const base = new URL(model.baseUrl ?? provider?.defaultBaseUrl ?? 'http://unused.invalid');
   const key = model.apiKey && deps.secret(name, model.apiKey);
   const keyMissing = model.apiKey !== undefined && key === undefined;
+  const configured = { 'accept-encoding': 'identity', ...lowerCased(model.headers) };
+  const headers = [...Object.entries(configured).flat(), ...(provider && key !== undefined ? provider.authorize(key) : [])];
   let meter = deps.meters.get(name);
   if (meter === undefined) deps.meters.set(name, (meter = { ratio: FIRST_RATIO }));
   return {
@@ -96,9 +100,14 @@ function buildTarget(name: string, model: ModelConfig, deps: RuntimeDeps): Targe
     upstream: { model: model.model, includeUsage: model.includeUsage },
     origin: base.origin,
     chatPath: base.pathname.replace(/\/+$/, '') + (provider?.paths.chat ?? ''),
-    headers: [...Object.entries(model.headers).flat(), ...(provider && key !== undefined ? provider.authorize(key) : [])],
+    headers,
+    headerNames: new Set(headers.filter((_, i) => i % 2 === 0)),
     limits: limitsOf(model),
     budget: model.budget,
     meter,
   };
+}
+
+function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }

@@ -11,6 +11,7 @@ import { AnswerStream } from './answer-stream.ts';
 import { decoderFor } from './decode.ts';
 import { RawStream } from './raw-stream.ts';
 import { connectionFailure, MALFORMED, TIMED_OUT } from './failures.ts';
+import type { Tap } from './outlet.ts';
 import type { Call, Head, Outcome, UpstreamDeps } from './types.ts';
 
 /** Longer JSON answers are given out as they come: they can then no longer be answered by another model. */
@@ -35,6 +36,10 @@ export class Attempt implements Dispatcher.DispatchHandler {
   private resolved = false;
   private finished = false;
   private sent = false;
+  /** The caller takes no more for now. */
+  private paused = false;
+  /** The answer is whole, its response not yet ended. */
+  private lingering = false;
   private controller: Dispatcher.DispatchController | undefined;
   private head: Head | undefined;
   private decoder: Transform | undefined;
@@ -68,9 +73,9 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   /** The caller left, or needs the answer no more. */
   abort(): void {
-    if (this.finished) return;
-    if (this.live) this.live.break(undefined);
-    else this.settle({ kind: 'aborted', sent: this.sent });
+    if (this.finished || this.lingering) return;
+    this.live?.break(undefined);
+    this.settle({ kind: 'aborted', sent: this.sent });
     this.finish(true);
   }
 
@@ -97,8 +102,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     const type = headers['content-type'] ?? '';
     if (status < 300 && type.includes('text/event-stream')) {
       this.live = new AnswerStream(this.call.request.streamReader(), {
-        pause: () => controller.pause(),
-        resume: () => controller.resume(),
+        ...this.tap(controller),
         onContent: () => this.settle({ kind: 'stream', head: this.head!, stream: this.live! }),
         onFailure: (failure) => this.fail(failure),
         onWhole: () => this.linger(),
@@ -133,14 +137,37 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   private onBody(chunk: Buffer): void {
     if (this.finished) return;
-    if (this.live instanceof AnswerStream) this.deadline.at = this.bounded(this.deps.timer.now() + this.idleMs());
+    // Until its first content a stream has the first token's time, however many keep-alives come.
+    if (this.resolved) this.rearm();
     if (this.live) this.live.push(chunk);
     else this.hold(chunk);
   }
 
-  /** Until its first content a stream has the first token's time, however many keep-alives come; its own limit is then kept. */
-  private idleMs(): number {
-    return this.resolved ? this.call.timeouts.idle : Math.max(0, this.deadline.at - this.deps.timer.now());
+  /** Silence is counted within a stream of events, and only while the caller takes what comes; else the whole time is the limit. */
+  private rearm(): void {
+    if (this.lingering) return;
+    const counts = this.live instanceof AnswerStream && !this.paused;
+    this.deadline.at = this.bounded(counts ? this.deps.timer.now() + this.call.timeouts.idle : Infinity);
+  }
+
+  /** Holds up whoever brings the bytes: a decoder goes on to hold up the connection when it is full. */
+  private tap(controller: Dispatcher.DispatchController | undefined): Tap {
+    const set = (paused: boolean): void => {
+      this.paused = paused;
+      this.rearm();
+    };
+    return {
+      pause: () => {
+        set(true);
+        if (this.decoder) this.decoder.pause();
+        else controller?.pause();
+      },
+      resume: () => {
+        set(false);
+        if (this.decoder) this.decoder.resume();
+        else controller?.resume();
+      },
+    };
   }
 
   private hold(chunk: Buffer): void {
@@ -155,8 +182,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   private giveOutAsItComes(): void {
-    const { controller } = this;
-    this.live = new RawStream(this.chunks.splice(0), { pause: () => controller?.pause(), resume: () => controller?.resume() });
+    this.live = new RawStream(this.chunks.splice(0), this.tap(this.controller));
     this.settle({ kind: 'stream', head: this.head!, stream: this.live });
   }
 
@@ -170,6 +196,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   /** The end mark is read: the connection is good for the next request if its response ends soon. */
   private linger(): void {
+    this.lingering = true;
     this.deadline.at = this.deps.timer.now() + LINGER_MS;
   }
 
@@ -192,15 +219,15 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   private fail(failure: Failure): void {
     if (this.finished) return;
-    if (this.live && this.resolved) this.live.break(failure);
-    else this.settle({ kind: 'failed', failure, sent: this.sent });
+    this.live?.break(failure);
+    this.settle({ kind: 'failed', failure, sent: this.sent });
     this.finish(true);
   }
 
   private settle(outcome: Outcome): void {
     if (this.resolved) return;
     this.resolved = true;
-    if (outcome.kind === 'stream') this.deadline.at = this.bounded(this.deps.timer.now() + this.call.timeouts.idle);
+    if (outcome.kind === 'stream') this.rearm();
     this.resolve(outcome);
   }
 

@@ -27,7 +27,10 @@ export class Outlet {
     this.sink.once('drain', this.onDrain);
   }
 
+  /** Nothing more is written: what the upstream still sends is read and dropped. */
   close(): void {
+    if (!this.paused) return;
     this.sink.off('drain', this.onDrain);
+    this.onDrain();
   }
 }

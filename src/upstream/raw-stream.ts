@@ -33,6 +33,7 @@ export class RawStream implements LiveStream {
   }
 
   push(chunk: Buffer): void {
+    if (this.result) return;
     this.bytes += chunk.length;
     if (this.outlet) this.outlet.write(chunk);
     else this.held.push(chunk);

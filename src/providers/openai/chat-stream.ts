@@ -71,32 +71,39 @@ export class ChatStreamReader implements StreamReader {
   private readChoices(data: Buffer, span: Span): EventKind {
     const bytes = data.subarray(span.start, span.end);
     const parse = !this.hasContent || this.expected > 1 || bytes.includes(FINISH);
-    let content = true;
+    let says = true;
+    let finishes = false;
     if (parse) {
       const choices = parseJson(bytes.toString());
       if (!Array.isArray(choices) || !choices.every(isRecord)) return 'malformed';
-      content = this.follow(choices);
+      says = choices.some((choice) => isContent(field(choice, 'delta')));
+      finishes = this.follow(choices);
     }
-    if (!content) return 'pass';
+    if (says) this.count(bytes.length);
+    if (!says && !finishes) return 'pass';
     this.hasContent = true;
-    this.contentEvents++;
-    this.contentBytes += bytes.length;
-    this.envelope = Math.min(this.envelope, bytes.length);
     return 'content';
   }
 
+  /** Not for a mere finish: it is shorter than any token's event, and none. */
+  private count(length: number): void {
+    this.contentEvents++;
+    this.contentBytes += length;
+    this.envelope = Math.min(this.envelope, length);
+  }
+
+  /** @returns whether a choice finishes here */
   private follow(choices: readonly Record<string, unknown>[]): boolean {
-    let content = false;
+    let finishes = false;
     for (const choice of choices) {
       const index = typeof choice['index'] === 'number' ? choice['index'] : 0;
       if (typeof choice['finish_reason'] === 'string') {
         this.open.delete(index);
         this.finished.add(index);
-        content = true;
+        finishes = true;
       } else if (!this.finished.has(index)) this.open.add(index);
-      content ||= isContent(field(choice, 'delta'));
     }
-    return content;
+    return finishes;
   }
 }
 

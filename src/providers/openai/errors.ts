@@ -24,7 +24,7 @@ const BY_TYPE: Readonly<Record<string, Reason>> = {
   insufficient_quota: 'quota_exhausted',
   authentication_error: 'auth',
   permission_error: 'auth',
-  server_error: 'server_error',
+  // Not `server_error`: OpenAI's 503 has that type, too, and there the status says more.
   overloaded_error: 'overloaded',
 };
 

@@ -1,6 +1,6 @@
 /** The official client, with nothing changed but its address. */
 import { describe, expect, test } from '@jest/globals';
-import { hi, startStack, until } from '../../support/stack.ts';
+import { hi, later, startStack, startUpstream, until } from '../../support/stack.ts';
 
 const tool = (name: string) => ({ type: 'function' as const, function: { name, parameters: { type: 'object', properties: { city: { type: 'string' } } } } });
 
@@ -79,7 +79,6 @@ describe('the client leaves', () => {
   test.each([
     ['before the upstream has answered', { delayMs: 60_000 }],
     ['between the headers and the first token', { firstTokenMs: 60_000 }],
-    ['after the role, before the first token', { stall: { after: 0, ms: 60_000 } }],
   ])('a stream, %s', async (_, fault) => {
     const stack = await startStack({ primary: { limits } });
     stack.sim.faults.add(fault);
@@ -93,6 +92,25 @@ describe('the client leaves', () => {
     await stack.atRest();
     expect(await stack.metric('spillway_requests_total', { outcome: 'client_left' })).toBe(1);
     expect(stack.sim.log).toHaveLength(1);
+  });
+
+  test('a stream, after the role, before the first token', async () => {
+    let left = false;
+    const upstream = await startUpstream((res) => {
+      res.on('close', () => void (left = true));
+      res.writeHead(200, { 'content-type': 'text/event-stream' });
+      res.write('data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n');
+    });
+    const stack = await startStack({ primary: { baseUrl: upstream.baseUrl, limits } });
+    const leaving = new AbortController();
+    const answer = stack.client.chat.completions.create({ ...hi(), stream: true }, { signal: leaving.signal });
+    await until(() => upstream.seen.length === 1, 'the call arrives');
+    await later(50);
+    leaving.abort();
+    await expect(answer).rejects.toMatchObject({ message: 'Request was aborted.' });
+    await until(() => left, 'the upstream sees it');
+    await stack.atRest();
+    expect(await stack.used('primary', 'tokens')).toBeGreaterThan(1000);
   });
 
   test('in the middle of a stream', async () => {

@@ -1,5 +1,6 @@
 /** What goes wrong before the first byte costs the app nothing but another model. */
 import { describe, expect, test } from '@jest/globals';
+import type { ServerResponse } from 'node:http';
 import { freePort } from '../../support/redis.ts';
 import { hi, startStack, startUpstream, type Stack } from '../../support/stack.ts';
 import { ask, contentOf, events, type Reply } from '../../unit/simulator/client.ts';
@@ -153,6 +154,21 @@ describe('a stream before its first content', () => {
     const upstream = await startUpstream((res) => res.writeHead(200, { 'content-type': 'text/event-stream' }).end(body));
     const stack = await startStack({ primary: { baseUrl: upstream.baseUrl } });
     expectServedByBackup(await ask(stack.url, hi({ stream: true })), 'malformed_response', true);
+  });
+
+  test.each<[string, (res: ServerResponse) => void, string]>([
+    ['silence', () => undefined, 'timeout'],
+    ['a broken connection', (res) => setTimeout(() => res.destroy(), 20), 'connection'],
+    ['a clean end', (res) => res.end(), 'malformed_response'],
+    ['an error', (res) => res.end('data: {"error":{"message":"x"}}\n\n'), 'server_error'],
+  ])('the role, and then %s', async (_, then, reason) => {
+    const upstream = await startUpstream((res) => {
+      res.writeHead(200, { 'content-type': 'text/event-stream' });
+      res.write('data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}],"model":"sim-primary"}\n\n', () => then(res));
+    });
+    const stack = await startStack({ primary: { baseUrl: upstream.baseUrl }, policy: { timeouts: { firstToken: '300ms' } } });
+    expectServedByBackup(await ask(stack.url, hi({ stream: true })), reason, true);
+    await expectCounted(stack, reason);
   });
 
   test('keep-alives do not buy time', async () => {

@@ -1,0 +1,76 @@
+/** What cannot be brought about from outside: a caller that leaves while Redis decides. */
+import { afterEach, expect, test } from '@jest/globals';
+import { createServer, type Server } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
+import type { Budgets, Decision } from '../../../src/budgets/types.ts';
+import { parseConfig } from '../../../src/config/load.ts';
+import { builtProviders } from '../../../src/providers/index.ts';
+import { chatRequestReader } from '../../../src/providers/openai/chat-request.ts';
+import { Gateway } from '../../../src/server/gateway.ts';
+import { Recorder } from '../../../src/server/record.ts';
+import { buildRuntime } from '../../../src/server/runtime.ts';
+import { Instruments } from '../../../src/telemetry/instruments.ts';
+import { createLog } from '../../../src/telemetry/log.ts';
+import { Dispatchers } from '../../../src/upstream/dispatchers.ts';
+import { CoarseTimer } from '../../../src/wire/coarse-timer.ts';
+import { HeldBytes } from '../../../src/wire/held-bytes.ts';
+
+const servers: Server[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close().closeAllConnections();
+});
+
+async function listening(server: Server): Promise<number> {
+  servers.push(server);
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+test('a caller that leaves while the budgets decide: nothing is sent, and all is given back', async () => {
+  let calls = 0;
+  const upstream = await listening(createServer((_req, res) => {
+    calls++;
+    res.end();
+  }));
+  const result = parseConfig(JSON.stringify({ models: { m: { provider: 'openai', model: 'u', baseUrl: `http://127.0.0.1:${upstream}/v1` } }, groups: {} }), 'x.yaml');
+  if (!result.ok) throw new Error(JSON.stringify(result.problems));
+  const runtime = buildRuntime(result.config, '', '', { providers: builtProviders(Date.now), secret: () => undefined, meters: new Map(), now: () => new Date() });
+  const settled: unknown[] = [];
+  const decision = Promise.withResolvers<Decision>();
+  const asked = Promise.withResolvers<void>();
+  const budgets = {
+    reserve: () => {
+      asked.resolve();
+      return decision.promise;
+    },
+    settle: (id: string, actual: object) => void settled.push([id, actual]),
+  } as unknown as Budgets;
+  const timer = new CoarseTimer(() => performance.now());
+  const instruments = new Instruments();
+  const dispatchers = new Dispatchers({});
+  const gateway = new Gateway({
+    budgets: () => budgets, dispatchers, timer, held: new HeldBytes(1000), recorder: new Recorder(instruments, timer.now),
+    log: createLog('silent', { write: () => undefined }), newId: () => 'id', maxAgeMs: 10_000,
+  });
+  const served = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<void>();
+  const sidecar = await listening(createServer((req, res) => {
+    res.on('close', closed.resolve);
+    const request = chatRequestReader()(Buffer.from('{"model":"m"}'), () => '');
+    const exchange = { req, res, request, route: runtime.routes.get('m')!, app: undefined, noFallback: false, startedAt: timer.now(), deadlineAt: timer.now() + 5000 };
+    gateway.serve(exchange).then(served.resolve, served.reject);
+  }));
+  const socket = connect(sidecar, '127.0.0.1', () => socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n'));
+  await asked.promise;
+  socket.destroy();
+  await closed.promise;
+  decision.resolve({ chosen: 0, refusals: [], levels: [], replayed: false, by: 'redis' });
+  await served.promise;
+  expect(settled).toEqual([['id', { requests: 0, tokens: 0, input_tokens: 0, output_tokens: 0 }]]);
+  expect(calls).toBe(0);
+  expect([...instruments.requests.samples()].map(({ labels }) => labels[2])).toEqual(['client_left']);
+  expect([...instruments.attempts.samples()].filter(({ value }) => value > 0)).toEqual([]);
+  await dispatchers.close();
+});
