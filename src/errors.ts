@@ -10,7 +10,6 @@ const TABLE = {
   missing_model: [400, 'The request names no model. Set "model" to a group or a model: %s.'],
   invalid_model: [400, 'The request\'s "model" is not a text. Set it to a group or a model: %s.'],
   duplicate_member: [400, 'The request body has the member "%s" more than once. Leave one of them.'],
-  invalid_member: [400, 'The request\'s "%s" is not %s.'],
   invalid_deadline: [400, 'The header x-spillway-deadline is not a duration: %s. Write it like 30s, 500ms or 2m.'],
   model_not_found: [404, 'There is no model or group "%s". Known are: %s.'],
   unknown_path: [404, 'Spillway does not serve %s %s. It serves: %s.'],
@@ -19,7 +18,7 @@ const TABLE = {
   body_timeout: [408, 'The request body stopped arriving for %s ms.'],
   buffer_full: [503, 'The sidecar holds as many bytes as --buffer allows (%s). Try again in a moment.'],
   shutting_down: [503, 'The sidecar is shutting down and takes no new requests.'],
-  internal_error: [500, 'The sidecar failed on this request. Its log has the details under request id %s.'],
+  internal_error: [500, 'The sidecar failed on this request. Its log says where.'],
 } as const satisfies Record<string, readonly [number, string]>;
 
 export type ErrorCode = keyof typeof TABLE;

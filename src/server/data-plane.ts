@@ -124,7 +124,7 @@ function answerError(error: unknown, res: Response, deps: DataPlaneDeps): void {
   if (error instanceof SpillwayError) return sendError(res, error);
   if (isBadPath(error)) return sendError(res, new SpillwayError('unknown_path', [res.req.method, 'a path that is not valid', SERVED]));
   deps.log.error({ err: error }, 'a request failed inside the sidecar');
-  sendError(res, new SpillwayError('internal_error', ['see the line "a request failed inside the sidecar"']));
+  sendError(res, new SpillwayError('internal_error'));
 }
 
 /** Express' own refusal of a path with broken percent-encoding. */

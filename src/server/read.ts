@@ -73,8 +73,10 @@ export function readBody(req: IncomingMessage, limits: ReadLimits, held: HeldByt
     const onClose = (): void => void refuse(new CallerLeft('the caller left before its request was read'));
 
     timer.add(deadline);
+    // Refused early if it cannot fit; taken only as it arrives, so that a silent caller holds nothing.
     const announced = Number(req.headers['content-length'] ?? 0);
-    if (announced > 0 && !take(announced)) return;
+    if (!take(announced)) return;
+    release();
     req.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
   });
 }

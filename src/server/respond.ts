@@ -23,8 +23,9 @@ const REASON_OF: Readonly<Record<Refusal['dimension'], Reason>> = {
   concurrency: 'budget_concurrency',
 };
 
+/** The engine's 0 is "not known": nobody can say when a concurrent request ends. */
 export function triedFor(model: string, { dimension, waitMs }: Refusal): Tried {
-  return { model, reason: REASON_OF[dimension], waitMs };
+  return { model, reason: REASON_OF[dimension], waitMs: waitMs === 0 ? undefined : waitMs };
 }
 
 export interface Refused {

@@ -20,7 +20,7 @@ export class Instruments {
   readonly gauges: Gauge[] = [];
 
   app(name: string): string {
-    return this.appRequests.size < MOST_APPS ? name : 'other';
+    return this.appRequests.size < MOST_APPS || this.appRequests.has(name) ? name : 'other';
   }
 
   all(): readonly (CounterFamily | Histogram)[] {

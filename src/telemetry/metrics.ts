@@ -40,6 +40,10 @@ export class CounterFamily implements Family {
     return child.counter;
   }
 
+  has(...labels: string[]): boolean {
+    return this.children.has(labels.join('\u0000'));
+  }
+
   get size(): number {
     return this.children.size;
   }

@@ -8,7 +8,8 @@ export function retryAfterMs(header: (name: string) => string | undefined, wallC
   const value = header('retry-after');
   const seconds = number(value);
   if (seconds !== undefined) return Math.ceil(seconds * 1000);
-  const date = value === undefined ? NaN : Date.parse(value);
+  // Date.parse takes much that is no HTTP date, `-1` for one.
+  const date = value !== undefined && /^[A-Za-z]{3}/.test(value) ? Date.parse(value) : Number.NaN;
   return Number.isNaN(date) ? undefined : Math.max(0, date - wallClock());
 }
 

@@ -43,7 +43,7 @@ const keys = {
 
 const sections = {
   retry: 'Retries on the same model.',
-  timeouts: 'Limits in time of one upstream call; firstToken and idle bound streams only.',
+  timeouts: 'Limits in time of one upstream call; firstToken and idle bound streams only, JSON is bounded by total.',
   breaker: 'The circuit breaker, shared by all pods.',
 };
 

@@ -103,12 +103,23 @@ describe('a caller', () => {
     });
 
     test('more than all requests together may hold: 503, and told to come back', async () => {
-      const held = Array.from({ length: 2 }, () => rawConnection(stack.port, chatHead(BUFFER - 1000)));
-      const refused = await Promise.race(held.map(({ closed }) => closed));
+      const most = Math.floor(BUFFER * 0.7);
+      const half = rawConnection(stack.port, chatHead(most) + 'x'.repeat(most - 1));
+      await later(100);
+      const refused = await rawConnection(stack.port, chatHead(most)).closed;
       expect(refused.text).toMatch(/^HTTP\/1\.1 503 /);
       expect(refused.text).toMatch(/\r\nretry-after: 1\r\n/i);
       expectError(refused.text.split('\r\n\r\n')[1]!, 'buffer_full');
-      for (const { socket } of held) socket.destroy();
+      half.socket.destroy();
+      await stack.atRest();
+    });
+
+    test('that is only announced holds nothing', async () => {
+      const silent = Array.from({ length: 3 }, () => rawConnection(stack.port, chatHead(BUFFER - 1000)));
+      const body = JSON.stringify(hi());
+      const raw = rawConnection(stack.port, chatHead(body.length, 'connection: close\r\n') + body);
+      expect((await raw.closed).text).toMatch(/^HTTP\/1\.1 200 /);
+      for (const { socket } of silent) socket.destroy();
       await stack.atRest();
     });
 
