@@ -7,12 +7,14 @@ import type { Budgets, WindowShape } from '../budgets/types.ts';
 import { resolveSecret, SecretError, type Environment } from '../config/secrets.ts';
 import type { Config } from '../config/types.ts';
 import { builtProviders } from '../providers/index.ts';
-import { chatRequestReader } from '../providers/openai/chat-request.ts';
+import { openAiRequestReader } from '../providers/openai/request.ts';
 import { adminPlane } from '../server/admin-plane.ts';
 import { BudgetsHolder } from '../server/budgets-holder.ts';
 import { ConfigKeeper } from '../server/config-keeper.ts';
-import { createHttpServer, dataPlane } from '../server/data-plane.ts';
+import { dataPlane } from '../server/data-plane.ts';
 import { Gateway } from '../server/gateway.ts';
+import { createHttpServer } from '../server/http-server.ts';
+import { passthrough } from '../server/passthrough.ts';
 import { Recorder } from '../server/record.ts';
 import type { Runtime } from '../server/runtime.ts';
 import { addGauges, status, type StatusDeps } from '../server/status.ts';
@@ -113,6 +115,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   opened.resolve();
 
   let sequence = 0;
+  const newId = (): string => `${pod}.${(sequence++).toString(36)}`;
   const gateway = new Gateway({
     budgets: budgets.current,
     dispatchers,
@@ -120,14 +123,15 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     log,
     timer,
     held,
-    newId: () => `${pod}.${(sequence++).toString(36)}`,
+    newId,
     maxAgeMs: options.maxAgeMs,
   });
   const data = dataPlane({
     runtime: keeper.runtime,
     gateway,
     recorder,
-    readChat: chatRequestReader(),
+    readers: { chat: openAiRequestReader('chat'), completions: openAiRequestReader('completions'), embeddings: openAiRequestReader('embeddings') },
+    passthrough: passthrough({ runtime: keeper.runtime, budgets: budgets.current, recorder, newId, now: timer.now, draining: () => draining, proxyEnv: env }),
     limits: { bodyBytes: options.bodyBytes, bodyIdleMs: options.bodyIdleMs },
     held,
     timer,

@@ -46,7 +46,6 @@ export const LATER: readonly Later[] = [
   { path: 'budgets.outputEstimate', when: 'stated', message: 'outputEstimate: learned has no effect in this version' },
   { path: 'budgets.whenRedisIsDown', when: 'changed', message: 'in this version the share is always what remains while Redis is away' },
   { path: 'drills', when: 'filled', message: 'drills have no effect in this version' },
-  { path: 'passthrough.paths', when: 'filled', message: 'pass-through has no effect in this version: other paths are answered with 404' },
   { path: 'telemetry.prompts', when: 'filled', message: 'in this version prompts are never recorded' },
   { path: 'alerts.*', when: 'changed', message: 'alerts have no effect in this version' },
 ];

@@ -12,7 +12,7 @@ export interface Limits {
 
 export interface Wanted extends Size {
   readonly maxTokens: number | undefined;
-  readonly choices: number;
+  readonly outputs: number;
 }
 
 /** What a request asks of a model's budget, cheapest check first. */
@@ -22,7 +22,7 @@ export function asksFor(limits: Limits, wanted: Wanted, ratio: Ratio): Ask[] {
   if (requestsPerMinute !== undefined) asks.push({ dimension: 'requests', limit: requestsPerMinute, amount: 1 });
   if (tokensPerMinute !== undefined || inputTokensPerMinute !== undefined || outputTokensPerMinute !== undefined) {
     const input = estimateInput(wanted, ratio);
-    const output = (limit: number): number => estimateOutput(wanted.maxTokens, wanted.choices, limit);
+    const output = (limit: number): number => estimateOutput(wanted.maxTokens, wanted.outputs, limit);
     if (tokensPerMinute !== undefined) asks.push({ dimension: 'tokens', limit: tokensPerMinute, amount: input + output(tokensPerMinute) });
     if (inputTokensPerMinute !== undefined) asks.push({ dimension: 'input_tokens', limit: inputTokensPerMinute, amount: input });
     if (outputTokensPerMinute !== undefined) {
@@ -33,10 +33,16 @@ export function asksFor(limits: Limits, wanted: Wanted, ratio: Ratio): Ask[] {
   return asks;
 }
 
+/** What a call that is only forwarded asks: one request, and its place among those under way. */
+export function callAsks({ requestsPerMinute, concurrency }: Limits): Ask[] {
+  return asksFor({ requestsPerMinute, concurrency }, NOTHING, { mean: 0, variance: 0 });
+}
+
+const NOTHING: Wanted = { textBytes: 0, media: { bytes: 0, parts: 0 }, maxTokens: undefined, outputs: 0 };
+
 /** Every limit with an amount of zero: for reading what is used. */
 export function limitsAsAsks(limits: Limits): Ask[] {
-  const nothing: Wanted = { textBytes: 0, media: { bytes: 0, parts: 0 }, maxTokens: undefined, choices: 1 };
-  return asksFor(limits, nothing, { mean: 0, variance: 0 }).map(({ dimension, limit }) => ({ dimension, limit, amount: 0 }));
+  return asksFor(limits, NOTHING, { mean: 0, variance: 0 }).map(({ dimension, limit }) => ({ dimension, limit, amount: 0 }));
 }
 
 /** Never sent: everything goes back. */

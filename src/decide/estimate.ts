@@ -50,7 +50,7 @@ export function learn(ratio: Ratio, size: Size, input: number): Ratio {
  * Tokens that an answer reserves: what the caller allows, else 1,000, but never more than a tenth of the limit, so that a
  * generous `max_tokens` does not shut a small budget. What an answer uses beyond is charged when it is known.
  */
-export function estimateOutput(maxTokens: number | undefined, choices: number, limit: number): number {
-  const wanted = (maxTokens ?? DEFAULT_OUTPUT) * choices;
+export function estimateOutput(maxTokens: number | undefined, outputs: number, limit: number): number {
+  const wanted = (maxTokens ?? DEFAULT_OUTPUT) * outputs;
   return Math.min(wanted, Math.max(1, Math.floor(limit / 10)));
 }

@@ -10,15 +10,19 @@ export interface Usage {
   readonly reasoning: number;
 }
 
+/** What is asked of a model. */
+export type Operation = 'chat' | 'completions' | 'embeddings';
+
 /** What the gateway needs to know of a request; the bytes stay as they came. */
 export interface ModelRequest {
+  readonly operation: Operation;
   /** What the app named: a group or a model. */
   readonly model: string;
   readonly stream: boolean;
   /** The most tokens that one choice may have, if the caller set it. */
   readonly maxTokens: number | undefined;
-  /** Answers asked for (`n`). */
-  readonly choices: number;
+  /** Answers that the model writes for it, each up to `maxTokens`; 0 for an embedding. */
+  readonly outputs: number;
   /** The body's bytes without base64 data. */
   readonly textBytes: number;
   readonly media: Media;
@@ -73,7 +77,8 @@ export interface Provider {
   readonly name: string;
   /** The official SDK's default, used when `baseUrl` is not set. */
   readonly defaultBaseUrl: string;
-  readonly paths: { readonly chat: string };
+  /** Behind the base URL. */
+  readonly paths: Readonly<Record<Operation, string>>;
   /** The header lines that carry the credential. */
   authorize(key: string): readonly string[];
   classify(status: number, headers: HeaderReader, body: Buffer): Failure;

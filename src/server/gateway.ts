@@ -76,12 +76,12 @@ export class Gateway {
       const sentAt = deps.timer.now();
       const id = deps.newId();
       // Models that can never be asked are passed over before any budget is.
-      const asked = rest.filter(({ unusable }) => unusable === undefined);
+      const asked = rest.filter((target) => unusableFor(target, exchange) === undefined);
       const decision = await decide(budgets, id, asked, exchange.request);
       deps.recorder.decided(deps.timer.now() - sentAt);
       const target = asked[decision.chosen];
       const passed = target === undefined ? rest.length : rest.indexOf(target);
-      progress.tried.push(...whyPassed(rest.slice(0, passed), decision));
+      progress.tried.push(...whyPassed(rest.slice(0, passed), decision, exchange));
       if (target === undefined) break;
       const charge: Charge = { target, decision, settle: (actual) => budgets.settle(id, actual) };
       if (res.destroyed) {
@@ -109,7 +109,7 @@ export class Gateway {
       {
         dispatcher: deps.dispatchers.to(target.origin),
         origin: target.origin,
-        path: target.chatPath,
+        path: target.basePath + target.provider!.paths[request.operation],
         provider: target.provider!,
         headers: [...forwardable(req.rawHeaders, req.headers.connection, target.headerNames), ...target.headers],
         body: request.bodyFor(target.upstream),
@@ -169,9 +169,18 @@ export class Gateway {
 }
 
 /** One line a model before the chosen one, in the chain's order. */
-function whyPassed(passed: readonly Target[], { refusals }: Decision): Tried[] {
+function whyPassed(passed: readonly Target[], { refusals }: Decision, exchange: Exchange): Tried[] {
   let next = 0;
-  return passed.map(({ name, unusable }) => (unusable === undefined ? triedFor(name, refusals[next++]!) : { model: name, reason: unusable }));
+  return passed.map((target) => {
+    const reason = unusableFor(target, exchange);
+    return reason === undefined ? triedFor(target.name, refusals[next++]!) : { model: target.name, reason };
+  });
+}
+
+/** Vectors of another model are of another space, and would spoil the app's index: an embedding is made by the primary's model or not at all. */
+function unusableFor(target: Target, { request, route }: Exchange): Reason | undefined {
+  if (target.unusable !== undefined || request.operation !== 'embeddings') return target.unusable;
+  return target.upstream.model === route.targets[0]!.upstream.model ? undefined : 'untranslatable';
 }
 
 const NOBODY: Decision = { chosen: -1, refusals: [], levels: [], replayed: false, by: 'process' };

@@ -30,7 +30,7 @@ export function forwardable(raw: readonly string[], connection: string | undefin
   const kept: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!.toLowerCase();
-    if (NOT_FORWARDED.has(name) || own.has(name) || named?.includes(name) || NOT_FORWARDED_PREFIXES.some((prefix) => name.startsWith(prefix))) continue;
+    if (!isForwardable(name) || own.has(name) || named?.includes(name)) continue;
     kept.push(name, raw[i + 1]!);
   }
   return kept;
@@ -41,7 +41,7 @@ export function returnable(headers: IncomingHttpHeaders): string[] {
   const named = namedBy(headers.connection);
   const kept: string[] = [];
   for (const name in headers) {
-    if (NOT_RETURNED.has(name) || named?.includes(name) || NOT_RETURNED_PREFIXES.some((prefix) => name.startsWith(prefix))) continue;
+    if (!isReturnable(name) || named?.includes(name)) continue;
     const value = headers[name];
     if (typeof value === 'string') kept.push(name, value);
     else for (const one of value ?? []) kept.push(name, one);
@@ -49,8 +49,16 @@ export function returnable(headers: IncomingHttpHeaders): string[] {
   return kept;
 }
 
+export function isForwardable(name: string): boolean {
+  return !NOT_FORWARDED.has(name) && !NOT_FORWARDED_PREFIXES.some((prefix) => name.startsWith(prefix));
+}
+
+export function isReturnable(name: string): boolean {
+  return !NOT_RETURNED.has(name) && !NOT_RETURNED_PREFIXES.some((prefix) => name.startsWith(prefix));
+}
+
 /** What `Connection` names is of one connection only, too. */
-function namedBy(connection: string | undefined): string[] | undefined {
+export function namedBy(connection: string | undefined): string[] | undefined {
   return connection?.toLowerCase().split(',').map((name) => name.trim());
 }
 

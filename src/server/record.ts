@@ -70,6 +70,12 @@ export class Recorder {
     this.diversions.set(route.group, { from: primary, to: target.name, reason, at: new Date() });
   }
 
+  /** A request that was only forwarded. */
+  passed(target: Target, reason: Reason | undefined): void {
+    if (reason === undefined || !reason.startsWith('budget_')) this.attempted(target, reason);
+    this.instruments.requests.with(target.name, target.name, reason === undefined ? 'passed' : 'refused', 'false', reason ?? '').value++;
+  }
+
   refused(exchange: Exchange, reason: Reason): void {
     this.count(exchange, '', 'refused', false, reason);
   }

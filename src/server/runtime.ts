@@ -16,7 +16,8 @@ export interface Target {
   readonly unusable: Reason | undefined;
   readonly upstream: { readonly model: string; readonly includeUsage: boolean };
   readonly origin: string;
-  readonly chatPath: string;
+  /** The path of the base URL, without a slash at its end. */
+  readonly basePath: string;
   /** Configured headers and the credential: name and value in turn. The caller cannot change them. */
   readonly headers: readonly string[];
   /** Their names in lower case. */
@@ -99,7 +100,7 @@ function buildTarget(name: string, model: ModelConfig, deps: RuntimeDeps): Targe
     unusable: provider === undefined ? 'untranslatable' : keyMissing ? 'auth' : undefined,
     upstream: { model: model.model, includeUsage: model.includeUsage },
     origin: base.origin,
-    chatPath: base.pathname.replace(/\/+$/, '') + (provider?.paths.chat ?? ''),
+    basePath: base.pathname.replace(/\/+$/, ''),
     headers,
     headerNames: new Set(headers.filter((_, i) => i % 2 === 0)),
     limits: limitsOf(model),

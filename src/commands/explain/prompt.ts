@@ -1,7 +1,7 @@
 /** The request that is explained: how large its prompt counts. */
 import type { Wanted } from '../../decide/asks.ts';
 import { estimateInput, FIRST_RATIO, type Ratio } from '../../decide/estimate.ts';
-import { chatRequestReader } from '../../providers/openai/chat-request.ts';
+import { openAiRequestReader } from '../../providers/openai/request.ts';
 
 export interface Prompt {
   /** What a model's input budget is charged. */
@@ -19,13 +19,13 @@ const EXACT: Ratio = { mean: 1, variance: 0 };
 /** @param tokens wins over the text */
 export function promptOf(model: string, tokens: number | undefined, text: string | undefined): Prompt {
   if (tokens === undefined && text !== undefined) return measured(model, text);
-  const wanted = { textBytes: tokens ?? 0, media: { bytes: 0, parts: 0 }, maxTokens: undefined, choices: 1 };
+  const wanted = { textBytes: tokens ?? 0, media: { bytes: 0, parts: 0 }, maxTokens: undefined, outputs: 1 };
   return { tokens: tokens ?? 0, from: tokens === undefined ? 'unknown' : 'given', wanted, ratio: EXACT };
 }
 
 /** Read by the road's own reader, so that what counts here is what counts there. */
 function measured(model: string, text: string): Prompt {
   const body = Buffer.from(JSON.stringify({ model, messages: [{ role: 'user', content: text.toWellFormed() }] }));
-  const wanted = chatRequestReader()(body, () => '');
+  const wanted = openAiRequestReader('chat')(body, () => '');
   return { tokens: estimateInput(wanted, FIRST_RATIO), from: 'measured', bytes: body.length, wanted, ratio: FIRST_RATIO };
 }

@@ -39,7 +39,7 @@ test.each([
 });
 
 test('only what is limited is asked for', () => {
-  const wanted = { ...text(300), maxTokens: 20, choices: 1 };
+  const wanted = { ...text(300), maxTokens: 20, outputs: 1 };
   expect(asksFor({}, wanted, FIRST_RATIO)).toEqual([]);
   const all = { requestsPerMinute: 5, tokensPerMinute: 1000, inputTokensPerMinute: 600, outputTokensPerMinute: 500, concurrency: 2 };
   const asks = asksFor(all, wanted, FIRST_RATIO);

@@ -5,7 +5,7 @@ import { connect, type AddressInfo } from 'node:net';
 import type { Budgets, Decision } from '../../../src/budgets/types.ts';
 import { parseConfig } from '../../../src/config/load.ts';
 import { builtProviders } from '../../../src/providers/index.ts';
-import { chatRequestReader } from '../../../src/providers/openai/chat-request.ts';
+import { openAiRequestReader } from '../../../src/providers/openai/request.ts';
 import { Gateway } from '../../../src/server/gateway.ts';
 import { Recorder } from '../../../src/server/record.ts';
 import { buildRuntime } from '../../../src/server/runtime.ts';
@@ -58,7 +58,7 @@ test('a caller that leaves while the budgets decide: nothing is sent, and all is
   const closed = Promise.withResolvers<void>();
   const sidecar = await listening(createServer((req, res) => {
     res.on('close', closed.resolve);
-    const request = chatRequestReader()(Buffer.from('{"model":"m"}'), () => '');
+    const request = openAiRequestReader('chat')(Buffer.from('{"model":"m"}'), () => '');
     const exchange = { req, res, request, route: runtime.routes.get('m')!, app: undefined, noFallback: false, startedAt: timer.now(), deadlineAt: timer.now() + 5000 };
     gateway.serve(exchange).then(served.resolve, served.reject);
   }));

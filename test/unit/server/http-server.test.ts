@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 import type { Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
-import { createHttpServer } from '../../../src/server/data-plane.ts';
+import { createHttpServer } from '../../../src/server/http-server.ts';
 
 let server: Server | undefined;
 afterEach(() => void server?.close().closeAllConnections());

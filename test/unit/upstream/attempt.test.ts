@@ -2,12 +2,12 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { Writable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { openai } from '../../../src/providers/openai/index.ts';
-import { chatRequestReader } from '../../../src/providers/openai/chat-request.ts';
+import { openAiRequestReader } from '../../../src/providers/openai/request.ts';
 import { Attempt } from '../../../src/upstream/attempt.ts';
 import { CoarseTimer } from '../../../src/wire/coarse-timer.ts';
 import { HeldBytes } from '../../../src/wire/held-bytes.ts';
 
-const read = chatRequestReader();
+const read = openAiRequestReader('chat');
 let attempts: Attempt[] = [];
 afterEach(() => {
   for (const attempt of attempts) attempt.abort();

@@ -1,20 +1,20 @@
-/** A chat completion request in OpenAI's dialect: what is read from its bytes, and how they are changed for an upstream. */
+/** A request in OpenAI's dialect: what is read from its bytes, and how they are changed for an upstream. */
 import { isUtf8 } from 'node:buffer';
 import { SpillwayError } from '../../errors.ts';
 import { JsonScanner, type Media, type Span } from '../../wire/json-scan.ts';
 import { parseJson } from '../../wire/record.ts';
-import type { Answer, ModelRequest, RequestReader, StreamReader, UpstreamNames } from '../types.ts';
-import { ChatAnswerReader } from './chat-answer.ts';
-import { ChatStreamReader } from './chat-stream.ts';
+import type { Answer, ModelRequest, Operation, RequestReader, StreamReader, UpstreamNames } from '../types.ts';
+import { OpenAiAnswerReader } from './answer.ts';
+import { OpenAiStreamReader } from './stream.ts';
 
-const MEMBERS = ['model', 'stream', 'stream_options', 'max_completion_tokens', 'max_tokens', 'n'];
+const MEMBERS = ['model', 'stream', 'stream_options', 'max_completion_tokens', 'max_tokens', 'n', 'best_of', 'prompt'];
 
 /** @returns a reader with scanners of its own, so that requests of one process share their scratch space. */
-export function chatRequestReader(): RequestReader {
+export function openAiRequestReader(operation: Operation): RequestReader {
   const scanner = new JsonScanner(MEMBERS);
   const options = new JsonScanner(['include_usage']);
-  const answers = new ChatAnswerReader();
-  const events = new JsonScanner(ChatStreamReader.members);
+  const answers = new OpenAiAnswerReader(operation === 'embeddings' ? 'data' : 'choices');
+  const events = new JsonScanner(OpenAiStreamReader.members);
 
   return (body, knownModels) => {
     if (!scanner.scan(body)) throw new SpillwayError('invalid_json', [`${scanner.problem} (byte ${scanner.position + 1})`]);
@@ -26,15 +26,19 @@ export function chatRequestReader(): RequestReader {
     const model = stringAt(body, modelSpan);
     if (model === undefined || model === '') throw new SpillwayError('invalid_model', [knownModels()]);
     const optionsSpan = scanner.span('stream_options');
-    return new ChatRequest({
+    const prompts = operation === 'completions' ? promptsIn(body, scanner.span('prompt')) : 1;
+    const choices = (wholeNumber(body, scanner.span('n')) ?? 1) * prompts;
+    return new OpenAiRequest({
+      operation,
       body,
       model,
       modelSpan,
       optionsSpan,
       usageSpan: optionsSpan && usageSpan(options, body, optionsSpan),
-      stream: textAt(body, scanner.span('stream')) === 'true',
+      stream: operation !== 'embeddings' && textAt(body, scanner.span('stream')) === 'true',
       maxTokens: wholeNumber(body, scanner.span('max_completion_tokens') ?? scanner.span('max_tokens')),
-      choices: wholeNumber(body, scanner.span('n')) ?? 1,
+      choices,
+      outputs: operation === 'embeddings' ? 0 : Math.max(choices, (wholeNumber(body, scanner.span('best_of')) ?? 1) * prompts),
       media: { ...scanner.media },
       answers,
       events,
@@ -43,6 +47,7 @@ export function chatRequestReader(): RequestReader {
 }
 
 interface Parts {
+  readonly operation: Operation;
   readonly body: Buffer;
   readonly model: string;
   readonly modelSpan: Span;
@@ -51,26 +56,29 @@ interface Parts {
   readonly stream: boolean;
   readonly maxTokens: number | undefined;
   readonly choices: number;
+  readonly outputs: number;
   readonly media: Media;
-  readonly answers: ChatAnswerReader;
+  readonly answers: OpenAiAnswerReader;
   readonly events: JsonScanner;
 }
 
-class ChatRequest implements ModelRequest {
+class OpenAiRequest implements ModelRequest {
   private readonly parts: Parts;
+  readonly operation: Operation;
   readonly model: string;
   readonly stream: boolean;
   readonly maxTokens: number | undefined;
-  readonly choices: number;
+  readonly outputs: number;
   readonly textBytes: number;
   readonly media: Media;
 
   constructor(parts: Parts) {
     this.parts = parts;
+    this.operation = parts.operation;
     this.model = parts.model;
     this.stream = parts.stream;
     this.maxTokens = parts.maxTokens;
-    this.choices = parts.choices;
+    this.outputs = parts.outputs;
     this.media = parts.media;
     this.textBytes = parts.body.length - parts.media.bytes;
   }
@@ -84,7 +92,7 @@ class ChatRequest implements ModelRequest {
 
   streamReader(): StreamReader {
     const { events, choices } = this.parts;
-    return new ChatStreamReader(events, choices, !this.callerWantsUsage());
+    return new OpenAiStreamReader(events, choices, !this.callerWantsUsage());
   }
 
   readAnswer(body: Buffer): Answer {
@@ -146,4 +154,10 @@ function wholeNumber(body: Buffer, span: Span | undefined): number | undefined {
   if (span === undefined || span.end - span.start > 12) return undefined;
   const value = Number(textAt(body, span));
   return Number.isSafeInteger(value) && value > 0 ? value : undefined;
+}
+
+/** A completion may ask for several prompts at once: a list of texts, or of lists of tokens; one list of tokens is one prompt. */
+function promptsIn(body: Buffer, span: Span | undefined): number {
+  const prompt = span && body[span.start] === 0x5b ? parseJson(textAt(body, span)!) : undefined;
+  return Array.isArray(prompt) && prompt.length > 0 && typeof prompt[0] !== 'number' ? prompt.length : 1;
 }

@@ -4,15 +4,21 @@ import type { Answer } from '../types.ts';
 import { classifyBody } from './errors.ts';
 import { readUsage } from './usage.ts';
 
-/** Reads a whole JSON answer of chat completions: is it one, and what did it use? */
-export class ChatAnswerReader {
-  private readonly scanner = new JsonScanner(['choices', 'usage', 'error']);
+/** Reads a whole JSON answer: is it one, and what did it use? */
+export class OpenAiAnswerReader {
+  private readonly scanner: JsonScanner;
+  private readonly member: string;
+
+  /** @param member what an answer of this kind must have */
+  constructor(member: 'choices' | 'data') {
+    this.member = member;
+    this.scanner = new JsonScanner([member, 'usage', 'error']);
+  }
 
   read(body: Buffer): Answer {
     const { scanner } = this;
     if (!scanner.scan(body)) return { ok: false, failure: { reason: 'malformed_response', divert: true } };
-    const choices = scanner.span('choices');
-    if (choices === undefined) {
+    if (scanner.span(this.member) === undefined) {
       // Some servers answer 200 with an error in the body.
       return { ok: false, failure: scanner.span('error') ? classifyBody(200, parseJson(body.toString())) : { reason: 'malformed_response', divert: true } };
     }

@@ -1,5 +1,5 @@
 import type { JsonScanner, Span } from '../../wire/json-scan.ts';
-import { field, isRecord, parseJson } from '../../wire/record.ts';
+import { isRecord, parseJson } from '../../wire/record.ts';
 import { eventData } from '../../wire/sse.ts';
 import type { EventKind, Failure, StreamReader, Usage } from '../types.ts';
 import { classifyBody } from './errors.ts';
@@ -9,10 +9,10 @@ const DONE = Buffer.from('[DONE]');
 const FINISH = Buffer.from('"finish_reason"');
 
 /**
- * Reads the events of a streamed chat completion. Each event's JSON is checked in its bytes; parsed is only what decides:
+ * Reads the events of a streamed completion, chat or not. Each event's JSON is checked in its bytes; parsed is only what decides:
  * events until the first content, those that may finish a choice, and the one with the usage.
  */
-export class ChatStreamReader implements StreamReader {
+export class OpenAiStreamReader implements StreamReader {
   static readonly members = ['choices', 'usage', 'error'];
 
   readonly endMark = Buffer.from('data: [DONE]\n\n');
@@ -76,7 +76,7 @@ export class ChatStreamReader implements StreamReader {
     if (parse) {
       const choices = parseJson(bytes.toString());
       if (!Array.isArray(choices) || !choices.every(isRecord)) return 'malformed';
-      says = choices.some((choice) => isContent(field(choice, 'delta')));
+      says = choices.some(saysSomething);
       finishes = this.follow(choices);
     }
     if (says) this.count(bytes.length);
@@ -105,6 +105,11 @@ export class ChatStreamReader implements StreamReader {
     }
     return finishes;
   }
+}
+
+/** A chat's content stands in `delta`, a completion's in `text`. */
+function saysSomething(choice: Record<string, unknown>): boolean {
+  return isContent(choice['delta']) || (typeof choice['text'] === 'string' && choice['text'] !== '');
 }
 
 /** A delta says something when any member but the role is neither empty nor null. */

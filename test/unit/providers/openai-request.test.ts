@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { chatRequestReader } from '../../../src/providers/openai/chat-request.ts';
+import { openAiRequestReader } from '../../../src/providers/openai/request.ts';
 
-const read = chatRequestReader();
+const read = openAiRequestReader('chat');
 const known = (): string => 'a, b';
 
 describe('bodyFor', () => {
@@ -44,12 +44,12 @@ describe('bodyFor', () => {
 
 describe('what is read', () => {
   test.each([
-    ['{"model":"m"}', { stream: false, maxTokens: undefined, choices: 1 }],
-    ['{"model":"m","stream":true,"max_tokens":7,"n":3}', { stream: true, maxTokens: 7, choices: 3 }],
+    ['{"model":"m"}', { stream: false, maxTokens: undefined, outputs: 1 }],
+    ['{"model":"m","stream":true,"max_tokens":7,"n":3}', { stream: true, maxTokens: 7, outputs: 3 }],
     ['{"model":"m","max_tokens":7,"max_completion_tokens":9}', { maxTokens: 9 }],
-    ['{"model":"m","max_tokens":null,"n":null,"stream":null}', { stream: false, maxTokens: undefined, choices: 1 }],
-    ['{"model":"m","max_tokens":1.5,"n":0}', { maxTokens: undefined, choices: 1 }],
-    ['{"model":"m","max_tokens":-4,"n":1e99}', { maxTokens: undefined, choices: 1 }],
+    ['{"model":"m","max_tokens":null,"n":null,"stream":null}', { stream: false, maxTokens: undefined, outputs: 1 }],
+    ['{"model":"m","max_tokens":1.5,"n":0}', { maxTokens: undefined, outputs: 1 }],
+    ['{"model":"m","max_tokens":-4,"n":1e99}', { maxTokens: undefined, outputs: 1 }],
     ['{"model":"m","max_tokens":"7"}', { maxTokens: undefined }],
     ['{"model":"\\u006d\\n\\"","x":1}', { model: 'm\n"' }],
   ])('%s', (body, expected) => {
