@@ -187,7 +187,7 @@ export class RedisBudgets implements Budgets {
     this.#asking.set(id, null);
     let decision: Decision;
     try {
-      decision = await within(this.#commands.reserve(id, candidates), this.#timeoutMs, this.#timers);
+      decision = await within(this.#commands.reserve(id, candidates), this.#timeoutMs, this.#timers, this.#clock);
       this.#adopt(id, candidates, decision);
     } catch (error) {
       // Redis may run it yet: what it then takes is given back right behind it.
@@ -246,13 +246,13 @@ export class RedisBudgets implements Budgets {
     let at = 0;
     do {
       const part = this.#commands.beat(this.#pod, this.#intervals.podMs, held.slice(at, at + BEAT_BATCH));
-      this.#pods = Math.max(1, await within(part, this.#timeoutMs, this.#timers));
+      this.#pods = Math.max(1, await within(part, this.#timeoutMs, this.#timers, this.#clock));
       at += BEAT_BATCH;
     } while (at < held.length);
   }
 
   #patiently<T>(work: Promise<T>): Promise<T> {
-    return within(work, PATIENCE_MS, this.#timers);
+    return within(work, PATIENCE_MS, this.#timers, this.#clock);
   }
 }
 

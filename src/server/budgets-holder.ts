@@ -3,7 +3,8 @@ import type { Budgets } from '../budgets/types.ts';
 
 export class BudgetsHolder {
   private engine: Budgets;
-  private readonly retired = new Set<Promise<void>>();
+  /** Replaced, and perhaps still needed by requests that began with them. */
+  private readonly retired = new Set<Budgets>();
 
   constructor(engine: Budgets) {
     this.engine = engine;
@@ -15,14 +16,15 @@ export class BudgetsHolder {
   replace(engine: Budgets, afterMs: number): void {
     const old = this.engine;
     this.engine = engine;
+    this.retired.add(old);
     const timer = setTimeout(() => {
-      const closing = old.close().finally(() => this.retired.delete(closing));
-      this.retired.add(closing);
+      this.retired.delete(old);
+      void old.close();
     }, afterMs);
     timer.unref();
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.engine.close(), ...this.retired]);
+    await Promise.all([this.engine, ...this.retired].map((engine) => engine.close()));
   }
 }

@@ -108,17 +108,31 @@ test('an answer that was waiting on the socket when the time came wins over the 
   const later = (run: () => void) => void due.push(run);
   const timers: Timers = { after: (_ms, run) => (later(run), () => undefined), afterReading: later };
   const answered = Promise.withResolvers<string>();
-  const work = within(answered.promise, 50, timers);
+  const work = within(answered.promise, 50, timers, () => 0);
   due.shift()!();
   answered.resolve('there');
   await answered.promise;
   due.shift()!();
   expect(await work).toBe('there');
 
-  const silent = within(Promise.withResolvers<string>().promise, 50, timers);
+  const silent = within(Promise.withResolvers<string>().promise, 50, timers, () => 0);
   due.shift()!();
   due.shift()!();
   await expect(silent).rejects.toThrow(/no answer from Redis within 50 ms/);
+});
+
+test('a machine that stood still gives Redis its time once more, and only once', async () => {
+  const due: (() => void)[] = [];
+  const waits: number[] = [];
+  const timers: Timers = { after: (ms, run) => (waits.push(ms), due.push(run), () => undefined), afterReading: (run) => run() };
+  let now = 0;
+  const work = within(Promise.withResolvers<string>().promise, 50, timers, () => now);
+  now = 500;
+  due.shift()!();
+  expect(waits).toEqual([50, 50]);
+  now = 5_000;
+  due.shift()!();
+  await expect(work).rejects.toThrow(/no answer/);
 });
 
 test('settles are kept while Redis is away, sent in order, and dropped when too old', async () => {
