@@ -1,31 +1,63 @@
 /** Bundles the program into dist/: one file a command; what is imported lazily stays lazy. */
-import { chmodSync, cpSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
 import { build, type Plugin } from 'esbuild';
+import { loadScripts, SCRIPT_NAMES } from './src/budgets/scripts.ts';
 
 const require = createRequire(import.meta.url);
 
 /**
- * undici's index brings fetch, WebSocket, caches and mocks, and Express brings body parsers with every character set: two
- * thirds of the bundle, read at each start and never used here. The bundle takes undici's two parts that the road uses, and
- * leaves Express' parsers out; a call of one would fail loudly.
+ * undici's index brings fetch, WebSocket, caches and mocks. The road takes the two parts that it uses; commands beside it may
+ * have undici whole, in chunks of their own.
  */
+const ROAD = /[\\/]src[\\/]upstream[\\/]/;
 const UNDICI = `
   export { default as Pool } from 'undici/lib/dispatcher/pool.js';
   export { default as EnvHttpProxyAgent } from 'undici/lib/dispatcher/env-http-proxy-agent.js';
 `;
+
+/**
+ * An ES import of node:http reads each of its exports, and one of them (WebSocket) makes Node load its own undici: 30 ms of
+ * CPU at each start. require() reads only what is used.
+ */
+const HTTP = `module.exports = require('node:http');`;
+
+/** Express brings body parsers with every character set, never used here; a call of one would fail loudly. */
 const NO_PARSERS = `
   const refuse = () => { throw new Error('the bundle has no body parser'); };
   module.exports = { json: refuse, raw: refuse, text: refuse, urlencoded: refuse };
 `;
 
+/** Of the 2,500 media types that Express knows (15 ms at each start) those that a sidecar and its dashboard send. */
+function mediaTypes(file: string): string {
+  const sent = /^(?:application\/(?:json|octet-stream|x-www-form-urlencoded)|text\/(?:html|plain|css|javascript)|image\/(?:png|svg\+xml))$/;
+  const known = Object.entries(require(file) as object).filter(([type]) => sent.test(type));
+  return JSON.stringify(Object.fromEntries(known));
+}
+
+/** The manifest tells the version; what it says of scripts and tests is nobody's business in a pod. */
+function manifest(file: string): string {
+  const { version } = require(file) as { version: string };
+  return JSON.stringify({ version });
+}
+
+/** The scripts for Redis as text, includes resolved: no file beside a chunk can be missing in a pod. */
+function scripts(): string {
+  return `export const SCRIPT_NAMES = ${JSON.stringify(SCRIPT_NAMES)}; const texts = ${JSON.stringify(loadScripts())}; export const loadScripts = () => texts;`;
+}
+
 const lean: Plugin = {
   name: 'lean',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^undici$/ }, () => ({ path: 'undici', namespace: 'lean' }));
-    onResolve({ filter: /^body-parser$/ }, () => ({ path: 'body-parser', namespace: 'lean' }));
+    onResolve({ filter: /^undici$/ }, ({ importer }) => (ROAD.test(importer) ? { path: 'undici', namespace: 'lean' } : undefined));
+    onResolve({ filter: /^(?:node:)?http$/ }, ({ kind }) => (kind === 'import-statement' ? { path: 'http', namespace: 'lean' } : undefined));
     onLoad({ filter: /^undici$/, namespace: 'lean' }, () => ({ contents: UNDICI, resolveDir: process.cwd() }));
-    onLoad({ filter: /^body-parser$/, namespace: 'lean' }, () => ({ contents: NO_PARSERS, resolveDir: process.cwd() }));
+    onLoad({ filter: /^http$/, namespace: 'lean' }, () => ({ contents: HTTP }));
+    onLoad({ filter: /[\\/]node_modules[\\/]body-parser[\\/]index\.js$/ }, () => ({ contents: NO_PARSERS }));
+    onLoad({ filter: /[\\/]node_modules[\\/]mime-db[\\/]db\.json$/ }, ({ path }) => ({ contents: mediaTypes(path), loader: 'json' }));
+    onLoad({ filter: /[\\/]src[\\/]budgets[\\/]scripts\.ts$/ }, () => ({ contents: scripts() }));
+    onLoad({ filter: /[\\/]package\.json$/ }, ({ path }) => (path === resolve('package.json') ? { contents: manifest(path), loader: 'json' } : undefined));
   },
 };
 
@@ -50,5 +82,4 @@ await build({
   // CommonJS packages inside an ES module bundle still call require for Node's own modules.
   banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
 });
-cpSync('src/budgets/lua', 'dist/chunks/lua', { recursive: true });
 chmodSync('dist/main.js', 0o755);

@@ -18,11 +18,15 @@ const seconds = Number(process.argv[2] ?? 5);
 const dir = mkdtempSync(join(tmpdir(), 'spillway-bench-'));
 const has = (command: string): boolean => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
 const pinned = has('taskset') && cpus().length > 1;
+/** As the image starts it (docs/decisions/0005-image.md). */
+const NODE_ARGS = ['--max-semi-space-size=4'];
+const NODE_ENV = { MALLOC_ARENA_MAX: '1' };
 const children: ChildProcess[] = [];
 
 function start(core: number, command: string, args: string[], ready: string): Promise<{ child: ChildProcess; readyMs: number }> {
   const began = performance.now();
-  const child = pinned ? spawn('taskset', ['-c', String(core), command, ...args]) : spawn(command, args);
+  const env = { ...process.env, ...NODE_ENV };
+  const child = pinned ? spawn('taskset', ['-c', String(core), command, ...args], { env }) : spawn(command, args, { env });
   children.push(child);
   return new Promise((resolve, reject) => {
     let seen = '';
@@ -96,7 +100,7 @@ async function spillway(name: string, redis: boolean): Promise<Row> {
   const lines = ['version: 1', 'models:', `  a: ${model}`, `  b: ${model}`, 'groups:', '  chat: { models: [a], fallback: [b] }'];
   if (redis) lines.push(`redis: { url: "redis://127.0.0.1:${REDIS}" }`);
   writeFileSync(config, `${lines.join('\n')}\n`);
-  const args = [...(process.env['BENCH_NODE_ARGS']?.split(' ') ?? []), program, 'serve', '--config', config, '--listen', `127.0.0.1:${SIDECAR}`, '--admin', `127.0.0.1:${ADMIN}`];
+  const args = [...NODE_ARGS, program, 'serve', '--config', config, '--listen', `127.0.0.1:${SIDECAR}`, '--admin', `127.0.0.1:${ADMIN}`];
   const { child, readyMs } = await start(0, process.execPath, args, '"ready"');
   const row = { name, figures: { ...(await figures(SIDECAR, child)), 'ready, ms': readyMs } };
   child.removeAllListeners('exit');

@@ -59,10 +59,14 @@ for (const stream of [process.stdout, process.stderr]) {
 const stop = new AbortController();
 process.on('SIGTERM', () => stop.abort()).on('SIGINT', () => stop.abort());
 
-process.exitCode = await main(process.argv.slice(2), {
+const code = await main(process.argv.slice(2), {
   stdout: (line) => void process.stdout.write(line),
   stderr: (line) => void process.stderr.write(line),
   stdin: () => text(process.stdin),
   signal: stop.signal,
   env: process.env,
 });
+
+process.exitCode = code;
+// Whatever a failure left open must not keep the process.
+if (code !== 0) setTimeout(() => process.exit(code), 500).unref();

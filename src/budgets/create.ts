@@ -19,7 +19,7 @@ export async function createBudgets(options: BudgetsOptions): Promise<Budgets> {
   const clock = options.clock ?? (() => performance.now());
   if (!redis) return createProcessBudgets({ window: options.window, clock });
   const client = await connectRedis(redis);
-  const budgets = createRedisBudgets({ ...rest, client, clock, secrets: secretsOf(redis) });
+  const budgets = withClient(client, () => createRedisBudgets({ ...rest, client, clock, secrets: secretsOf(redis) }));
   const { after } = options.timers ?? realTimers;
   let cancel = () => undefined as void;
   const late = new Promise<void>((resolve) => {
@@ -28,4 +28,14 @@ export async function createBudgets(options: BudgetsOptions): Promise<Budgets> {
   await Promise.race([budgets.started(), late]);
   cancel();
   return budgets;
+}
+
+/** A connection that nobody took over would keep the process. */
+function withClient<T>(client: { disconnect(): void }, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    client.disconnect();
+    throw error;
+  }
 }

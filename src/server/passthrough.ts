@@ -4,7 +4,7 @@
  * provider is not at another.
  */
 import type { RequestHandler } from 'express';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Budgets } from '../budgets/types.ts';
@@ -14,7 +14,7 @@ import { headerOf } from '../wire/http.ts';
 import { isForwardable, isReturnable, namedBy, servedHeaders } from './headers.ts';
 import { printable } from './read.ts';
 import type { Recorder } from './record.ts';
-import { refusal, triedFor } from './respond.ts';
+import { refusal, triedFor, type Tried } from './respond.ts';
 import type { Runtime, Target } from './runtime.ts';
 
 export interface PassthroughDeps {
@@ -30,48 +30,77 @@ export interface PassthroughDeps {
 
 type Forward = (req: IncomingMessage, res: ServerResponse) => Promise<void>;
 
+/** What is known of one call on its way. */
+interface Call {
+  readonly target: Target;
+  readonly timeouts: Timeouts;
+  /** The upstream may have seen it, and counted it. */
+  sent: boolean;
+}
+
+type Timeouts = Runtime['config']['policy']['timeouts'];
+
+class TimedOut extends Error {
+  override readonly name = 'TimedOut';
+}
+
+/** Those of the providers' APIs; a TRACE, say, would show the model's key to the app. */
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
+
 /** Loads the proxy when the first such request comes. */
 export function passthrough(deps: PassthroughDeps): RequestHandler {
-  const targets = new WeakMap<IncomingMessage, Target>();
+  const calls = new WeakMap<IncomingMessage, Call>();
   let loading: Promise<Forward> | undefined;
   return async (req, res, next) => {
     const runtime = deps.runtime();
-    const first = /^\/v1\/([^/?]+)/.exec(req.path)?.[1];
-    if (first === undefined || !runtime.config.passthrough.paths.includes(first)) return next();
+    const path = forwardedPath(req.url, runtime.config.passthrough.paths);
+    if (path === undefined) return next();
+    if (!METHODS.includes(req.method)) throw new SpillwayError('method_not_allowed', [printable(req.path), req.method, METHODS.join(', ')]);
     if (deps.draining()) throw new SpillwayError('shutting_down', [], 1);
     const target = targetOf(req, runtime);
-    loading ??= load(targets, deps);
-    const forward = await loading;
-    const startedAt = deps.now();
-    const id = deps.newId();
-    const budgets = deps.budgets();
-    const decision = await budgets.reserve(id, [{ budget: target.budget, asks: callAsks(target.limits) }]);
-    if (decision.chosen < 0) {
-      const refused = refusal(target.name, [triedFor(target.name, decision.refusals[0]!)]);
-      deps.recorder.passed(target, refused.reason);
-      res.writeHead(refused.status, refused.headers).end(refused.body);
-      return;
-    }
     deps.recorder.running++;
     try {
-      targets.set(req, target);
+      loading ??= load(calls, deps);
+      const forward = await loading;
+      const startedAt = deps.now();
+      const id = deps.newId();
+      const budgets = deps.budgets();
+      const decision = await budgets.reserve(id, [{ budget: target.budget, asks: callAsks(target.limits) }]);
+      if (decision.chosen < 0) return refuse(req, res, target, triedFor(target.name, decision.refusals[0]!), deps);
+      // Who left meanwhile would never be seen to leave.
+      if (res.destroyed) return budgets.settle(id, UNSENT);
+      const call: Call = { target, timeouts: runtime.config.policy.timeouts, sent: false };
+      calls.set(req, call);
       setOwnHeaders(req, target);
+      req.url = path;
       const overheadMs = deps.now() - startedAt;
       const own = servedHeaders({ model: target.name, group: target.name, fallback: false, reason: undefined, attempts: 1, overheadMs, levels: decision.levels });
       for (let i = 0; i < own.length; i += 2) res.setHeader(own[i]!, own[i + 1]!);
-      await forward(req, res);
-      await closed(res);
-      budgets.settle(id, UNKNOWN);
-      deps.recorder.passed(target, undefined);
-    } catch {
-      budgets.settle(id, res.headersSent ? UNKNOWN : UNSENT);
-      deps.recorder.passed(target, 'connection');
-      if (res.headersSent) res.destroy();
-      else unreachable(res, target);
+      try {
+        await forward(req, res);
+        await closed(res);
+        budgets.settle(id, UNKNOWN);
+        deps.recorder.passed(target, undefined);
+      } catch (error) {
+        budgets.settle(id, call.sent ? UNKNOWN : UNSENT);
+        refuse(req, res, target, { model: target.name, reason: error instanceof TimedOut ? 'timeout' : 'connection' }, deps);
+      }
     } finally {
       deps.recorder.running--;
     }
   };
+}
+
+/** An address whole, as a caller may write it who takes the sidecar for a forward proxy. */
+const ORIGIN = /^https?:\/\/[^/?#]*/i;
+/** No segment is `.` or `..`, and nothing stands there in code that another server may read as a dot, a slash or an end. */
+const PLAIN = /^(?:\/(?!\.{1,2}(?:[;/]|$))(?:[\w.~!$&'()*+,;=:@-]|%(?![01]|2[5ef]|5c|7f)[0-9a-f]{2})*)+$/i;
+
+/** @returns path and query behind `/v1`; undefined for what is not served, or could be taken for another path */
+function forwardedPath(url: string, paths: readonly string[]): string | undefined {
+  const [, path, query = ''] = /^\/v1(\/[^?#]*)(\?[^#]*)?/.exec(url.replace(ORIGIN, '')) ?? [];
+  if (path === undefined || !paths.some((one) => path === `/${one}` || path.startsWith(`/${one}/`))) return undefined;
+  return PLAIN.test(path) ? path + query : undefined;
 }
 
 function targetOf(req: IncomingMessage, runtime: Runtime): Target {
@@ -100,7 +129,7 @@ function setOwnHeaders(req: IncomingMessage, target: Target): void {
 /** The framing of the body, and what the answer may be encoded in. */
 const KEPT = new Set(['content-length', 'transfer-encoding', 'content-encoding', 'accept-encoding', 'host']);
 
-async function load(targets: WeakMap<IncomingMessage, Target>, { proxyEnv }: PassthroughDeps): Promise<Forward> {
+async function load(calls: WeakMap<IncomingMessage, Call>, { proxyEnv }: PassthroughDeps): Promise<Forward> {
   const { createProxyMiddleware } = await import('http-proxy-middleware');
   const agents = { keepAlive: true, proxyEnv } as const;
   const http = new HttpAgent(agents);
@@ -113,14 +142,16 @@ async function load(targets: WeakMap<IncomingMessage, Target>, { proxyEnv }: Pas
         target: origin,
         changeOrigin: true,
         agent: origin.startsWith('https:') ? https : http,
-        pathRewrite: (path, req) => targets.get(req)!.basePath + path.replace(/^\/v1(?=\/)/, ''),
+        pathRewrite: (path, req) => calls.get(req)!.target.basePath + path,
         // Its own error page names the target; ours is written by whoever called.
         ejectPlugins: true,
-        on: {
-          proxyRes: ({ headers }) => {
-            for (const name of Object.keys(headers)) if (!isReturnable(name) && !KEPT_BACK.has(name)) delete headers[name];
+        // `on` is one of the plugins that are left out.
+        plugins: [
+          (server) => {
+            server.on('proxyReq', (outgoing, req) => watch(outgoing, calls.get(req)!));
+            server.on('proxyRes', (answer, _req, res) => keepReturnable(answer, res));
           },
-        },
+        ],
       });
       proxies.set(origin, proxy);
     }
@@ -129,16 +160,46 @@ async function load(targets: WeakMap<IncomingMessage, Target>, { proxyEnv }: Pas
   return (req, res) =>
     new Promise((resolve, reject) => {
       // It calls back only for an error.
-      void proxyTo(targets.get(req)!.origin)(req, res, reject).then(resolve, reject);
+      void proxyTo(calls.get(req)!.target.origin)(req, res, reject).then(resolve, reject);
     });
 }
 
 const KEPT_BACK = new Set(['content-length', 'content-encoding', 'transfer-encoding', 'date']);
 
-function unreachable(res: ServerResponse, { name }: Target): void {
-  for (const header of ['x-spillway-attempts', 'content-length']) res.removeHeader(header);
-  const refused = refusal(name, [{ model: name, reason: 'connection' }]);
-  if (!res.destroyed) res.writeHead(refused.status, refused.headers).end(refused.body);
+function keepReturnable({ headers }: IncomingMessage, res: ServerResponse): void {
+  const named = namedBy(headers.connection);
+  for (const name of Object.keys(headers)) {
+    if (!KEPT_BACK.has(name) && (!isReturnable(name) || named?.includes(name))) delete headers[name];
+  }
+  // The proxy would have it kept alive whatever the caller asked for.
+  headers.connection = res.shouldKeepAlive ? 'keep-alive' : 'close';
+}
+
+/** No silence is longer than a call may be: neither the upstream's nor that of a caller who brings or takes no more. */
+function watch(outgoing: ClientRequest, call: Call): void {
+  const giveUp = (): void => void outgoing.destroy(new TimedOut());
+  outgoing.setTimeout(call.timeouts.total, giveUp);
+  const { socket } = outgoing;
+  if (socket?.connecting !== true) return void (call.sent = true);
+  const timer = setTimeout(giveUp, call.timeouts.connect);
+  socket.once('connect', () => {
+    clearTimeout(timer);
+    call.sent = true;
+  });
+  outgoing.once('close', () => clearTimeout(timer));
+}
+
+/** The sidecar's own answer; one of the model's that has begun is broken off. */
+function refuse(req: IncomingMessage, res: ServerResponse, target: Target, tried: Tried, { recorder }: PassthroughDeps): void {
+  const refused = refusal(target.name, [tried]);
+  recorder.passed(target, refused.reason);
+  if (res.headersSent || res.destroyed) return void res.destroy();
+  const attempts = res.hasHeader('x-spillway-attempts') ? '1' : '0';
+  for (const header of res.getHeaderNames()) res.removeHeader(header);
+  const headers = [...refused.headers, 'x-spillway-group', target.name, 'x-spillway-attempts', attempts, 'x-spillway-reason', refused.reason];
+  // The rest of a body that was not read must not be taken for the next request.
+  if (!req.complete) headers.push('connection', 'close');
+  res.writeHead(refused.status, headers).end(refused.body);
 }
 
 function closed(res: ServerResponse): Promise<void> {

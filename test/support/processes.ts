@@ -93,8 +93,7 @@ export function serving(options: SidecarOptions): Program {
 export async function startSidecar(options: SidecarOptions): Promise<SidecarProcess> {
   const program = serving(options);
   const late = new AbortController();
-  const ready = await Promise.race([program.logged('ready'), pause(START_MS, undefined, { signal: late.signal })]);
-  late.abort();
+  const ready = await Promise.race([program.logged('ready'), pause(START_MS, undefined, { signal: late.signal })]).finally(() => late.abort());
   if (ready === undefined) throw new Error(`not ready within ${START_MS} ms\n${program.stdout()}${program.stderr()}`);
   const { listen, admin } = ready as { listen: string[]; admin: string };
   return { ...program, url: `http://${listen[0]}`, admin: `http://${admin}` };
