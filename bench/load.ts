@@ -7,6 +7,8 @@ import { connect, type Socket } from 'node:net';
 export interface Load {
   readonly port: number;
   readonly body: string;
+  /** More header lines, each ended by CRLF. */
+  readonly headers: string;
   readonly connections: number;
   readonly seconds: number;
   readonly warmupSeconds: number;
@@ -15,7 +17,10 @@ export interface Load {
 }
 
 export interface LoadResult {
+  /** Answers within the measured seconds. */
   readonly perSecond: number;
+  /** Answers in all, the warm-up's too. */
+  readonly total: number;
   readonly p50: number;
   readonly p99: number;
   /** To the first content of a stream, in ms. */
@@ -29,11 +34,12 @@ const CONTENT = Buffer.from('" lorem"');
 
 const load = JSON.parse(process.argv[2]!) as Load;
 const request = Buffer.from(
-  `POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nauthorization: Bearer x\r\ncontent-length: ${Buffer.byteLength(load.body)}\r\n\r\n${load.body}`,
+  `POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nauthorization: Bearer x\r\n${load.headers}content-length: ${Buffer.byteLength(load.body)}\r\n\r\n${load.body}`,
 );
 const latencies: number[] = [];
 const firsts: number[] = [];
 let errors = 0;
+let total = 0;
 const begin = performance.now() + load.warmupSeconds * 1000;
 const end = begin + load.seconds * 1000;
 
@@ -76,6 +82,7 @@ class Connection {
       if (this.sentAt >= begin) firsts.push(now - this.sentAt);
     }
     if (!this.whole()) return;
+    total++;
     if (this.received.toString('latin1', 9, 12) !== '200') errors++;
     if (this.sentAt >= begin && now <= end) latencies.push(now - this.sentAt);
     this.next();
@@ -94,6 +101,7 @@ const connections = Array.from({ length: load.connections }, (_, i) => new Conne
 setTimeout(() => {
   const result: LoadResult = {
     perSecond: latencies.length / load.seconds,
+    total,
     p50: quantile(latencies, 0.5),
     p99: quantile(latencies, 0.99),
     firstP50: quantile(firsts, 0.5),

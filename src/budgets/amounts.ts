@@ -10,12 +10,18 @@ export function wholeAmount(amount: number): number {
   return Number.isNaN(amount) ? 0 : Math.min(LARGEST, Math.max(0, Math.ceil(amount)));
 }
 
+/** Undefined if the use of this dimension is not known: what was reserved is kept. */
+export function knownAmount(actual: Actual, dimension: Dimension): number | undefined {
+  const amount = actual[dimension];
+  return amount === undefined || Number.isNaN(amount) ? undefined : wholeAmount(amount);
+}
+
 /** The dimensions of which the use is known; the others keep what was reserved. */
 export function knownAmounts(actual: Actual): [Dimension, number][] {
   const known: [Dimension, number][] = [];
   for (const dimension of DIMENSIONS) {
-    const amount = actual[dimension];
-    if (amount !== undefined && !Number.isNaN(amount)) known.push([dimension, wholeAmount(amount)]);
+    const amount = knownAmount(actual, dimension);
+    if (amount !== undefined) known.push([dimension, amount]);
   }
   return known;
 }

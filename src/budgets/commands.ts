@@ -1,6 +1,8 @@
 /** The scripts as typed calls: one round trip each. Knows the keys and how arguments and answers are written. */
 import type { Cluster, Redis } from 'ioredis';
+import type { Writable } from 'node:stream';
 import { knownAmounts, wholeAmount } from './amounts.ts';
+import { coalescing } from './coalesce.ts';
 import type { Held } from './model.ts';
 import type { Scripts } from './scripts.ts';
 import { SCRIPT_NAMES } from './scripts.ts';
@@ -44,8 +46,10 @@ type Script = (keys: number, ...args: (string | number)[]) => Promise<unknown>;
 export function createCommands(options: CommandsOptions): Commands {
   const { client, scripts, keyPrefix, window, leaseMs, recordMs } = options;
   for (const name of SCRIPT_NAMES) client.defineCommand(`spillway_${name}`, { lua: scripts[name] });
+  const coalesce = coalescing(() => ('stream' in client ? (client.stream as Writable | undefined) : undefined));
   const run = (name: keyof Scripts, keys: readonly string[], args: readonly (string | number)[]) => {
     const script = Reflect.get(client, `spillway_${name}`) as Script;
+    coalesce();
     return script.call(client, keys.length, ...keys, ...args);
   };
 

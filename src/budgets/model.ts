@@ -3,7 +3,7 @@
  * process, the engine for when Redis is away, and the reference that the tests hold the scripts against.
  */
 import { ringSize, type WindowShape } from '../wire/window.ts';
-import { knownAmounts, wholeAmount } from './amounts.ts';
+import { knownAmount, wholeAmount } from './amounts.ts';
 import { Ring } from './ring.ts';
 import { SortedSet } from './sorted.ts';
 import type { Actual, Ask, Candidate, Decision, Dimension, Level, Refusal } from './types.ts';
@@ -99,9 +99,8 @@ export function settle(model: Model, id: string, actual: Actual, now: number): b
   if (!known) return false;
   model.reservations.delete(id);
   model.expiries.remove(id);
-  const amounts = new Map(knownAmounts(actual));
   for (const { dimension, index, amount } of known.charges) {
-    const used = amounts.get(dimension) ?? amount;
+    const used = knownAmount(actual, dimension) ?? amount;
     if (dimension === 'concurrency') budgetOf(model, known.budget).slots.remove(id);
     else if (used < amount) ringOf(model, known.budget, dimension).giveBack(index, amount - used, now);
     else ringOf(model, known.budget, dimension).add(used - amount, now);

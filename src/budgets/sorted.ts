@@ -8,9 +8,12 @@ export class SortedSet {
   }
 
   add(member: string, score: number): void {
-    this.remove(member);
+    if (this.#scores.has(member)) this.remove(member);
+    const last = this.#order.at(-1);
+    const follows = last === undefined || this.#scores.get(last)! < score;
     this.#scores.set(member, score);
-    this.#order.splice(this.#position(member, score), 0, member);
+    if (follows) this.#order.push(member);
+    else this.#order.splice(this.#position(member, score), 0, member);
   }
 
   remove(member: string): void {
@@ -27,6 +30,8 @@ export class SortedSet {
 
   /** The first members with a score of at most `score`, removed. */
   takeUpTo(score: number, most = Infinity): string[] {
+    const first = this.#order[0];
+    if (first === undefined || this.#scores.get(first)! > score) return [];
     const taken = this.#order.splice(0, Math.min(most, this.#upTo(score)));
     for (const member of taken) this.#scores.delete(member);
     return taken;

@@ -1,6 +1,6 @@
 /** The caller's side: Express routes, a request read and handed to the gateway, every mistake answered. */
-import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler, type Response } from 'express';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response } from 'express';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { SpillwayError } from '../errors.ts';
 import type { ModelRequest, Operation, RequestReader } from '../providers/types.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -38,7 +38,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   '/v1/embeddings': 'embeddings',
 };
 
-export function dataPlane(deps: DataPlaneDeps): Express {
+export function dataPlane(deps: DataPlaneDeps): RequestListener {
   const app = express();
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing');
   for (const [path, operation] of Object.entries(OPERATIONS)) {
@@ -55,7 +55,8 @@ export function dataPlane(deps: DataPlaneDeps): Express {
   });
   const onError: ErrorRequestHandler = (error: unknown, _req, res, _next) => answerError(error, res, deps);
   app.use(onError);
-  return app;
+  // A target that Express cannot read comes past all of the above; its own page would be HTML.
+  return (req, res) => void app(req as Request, res as Response, (error?: unknown) => answerError(error ?? unreadable(req, deps), res, deps));
 }
 
 function servedPaths({ config }: Runtime): string {
@@ -67,28 +68,47 @@ async function answer(req: Request, res: Response, read: RequestReader, deps: Da
   const runtime = deps.runtime();
   if (deps.draining()) throw new SpillwayError('shutting_down', [], 1);
   checkHead(req);
-  // From here on it is taken: a shutdown waits for the rest of its body, too.
-  deps.recorder.running++;
-  let body: Body | undefined;
-  try {
-    body = await readBody(req, deps.limits, deps.held, deps.timer);
-    const startedAt = deps.timer.now();
-    const request = read(body.bytes, () => runtime.known);
-    await serve(exchangeFor(req, res, request, runtime, startedAt, deps), deps);
-  } finally {
-    deps.recorder.running--;
-    body?.release();
-  }
+  // From here on it is taken, until its response is closed: a shutdown waits for the rest of its body, too.
+  const taken = new Taken(res, deps);
+  taken.body = await readBody(req, deps.limits, deps.held, deps.timer);
+  const startedAt = deps.timer.now();
+  const request = read(taken.body.bytes, () => runtime.known);
+  const exchange = exchangeFor(req, res, request, runtime, startedAt, deps);
+  taken.follow(exchange);
+  await deps.gateway.serve(exchange);
 }
 
-/** A caller that does not take its answer is waited for as long, after its deadline, as one that does not bring its request. */
-async function serve(exchange: Exchange, { gateway, limits, timer }: DataPlaneDeps): Promise<void> {
-  const patience: Deadline = { at: exchange.deadlineAt + limits.bodyIdleMs, expire: () => void exchange.res.destroy() };
-  timer.add(patience);
-  try {
-    await gateway.serve(exchange);
-  } finally {
-    timer.remove(patience);
+/** What a request holds from its first byte until its response is closed, however that comes about. */
+class Taken implements Deadline {
+  at = Infinity;
+  body: Body | undefined;
+  private readonly res: Response;
+  private readonly deps: DataPlaneDeps;
+  private exchange: Exchange | undefined;
+
+  constructor(res: Response, deps: DataPlaneDeps) {
+    this.res = res;
+    this.deps = deps;
+    deps.recorder.running++;
+    deps.timer.add(this);
+    res.once('close', () => this.end());
+  }
+
+  /** A caller that does not take its answer is waited for as long, after its deadline, as one that does not bring its request. */
+  follow(exchange: Exchange): void {
+    this.exchange = exchange;
+    this.at = exchange.deadlineAt + this.deps.limits.bodyIdleMs;
+  }
+
+  expire(): void {
+    this.res.destroy();
+  }
+
+  private end(): void {
+    this.deps.recorder.running--;
+    this.deps.timer.remove(this);
+    this.body?.release();
+    this.exchange?.onClose?.();
   }
 }
 
@@ -105,6 +125,7 @@ function exchangeFor(req: IncomingMessage, res: ServerResponse, request: ModelRe
     noFallback: headerOf(req, 'x-spillway-no-fallback') === 'true',
     startedAt,
     deadlineAt: startedAt + Math.min(route.policy.deadline, deadlineOf(req)),
+    onClose: undefined,
   };
 }
 
@@ -116,12 +137,16 @@ function deadlineOf(req: IncomingMessage): number {
   return ms;
 }
 
-function answerError(error: unknown, res: Response, deps: DataPlaneDeps): void {
+function answerError(error: unknown, res: ServerResponse, deps: DataPlaneDeps): void {
   if (error instanceof CallerLeft) return void res.destroy();
   if (error instanceof SpillwayError) return sendError(res, error);
-  if (isBadPath(error)) return sendError(res, new SpillwayError('unknown_path', [res.req.method, 'a path that is not valid', servedPaths(deps.runtime())]));
+  if (isBadPath(error)) return sendError(res, unreadable(res.req, deps));
   deps.log.error({ err: error }, 'a request failed inside the sidecar');
   sendError(res, new SpillwayError('internal_error'));
+}
+
+function unreadable({ method = '' }: IncomingMessage, { runtime }: DataPlaneDeps): SpillwayError {
+  return new SpillwayError('unknown_path', [method, 'a path that is not valid', servedPaths(runtime())]);
 }
 
 /** Express' own refusal of a path with broken percent-encoding. */

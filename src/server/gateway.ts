@@ -38,6 +38,8 @@ export interface Exchange {
   /** On the timer's clock: when the whole request was read, and when it must be over. */
   readonly startedAt: number;
   readonly deadlineAt: number;
+  /** What to do when the caller's connection is done with this answer: it has it all, or it left. */
+  onClose: (() => void) | undefined;
 }
 
 /** What is known of a request so far. */
@@ -62,7 +64,7 @@ export class Gateway {
     this.deps = deps;
   }
 
-  /** Answers the request, whatever happens; resolves when the answer is out. */
+  /** Answers the request, whatever happens; resolves when the answer is handed to the connection. */
   async serve(exchange: Exchange): Promise<void> {
     const { deps } = this;
     const { route, res } = exchange;
@@ -77,7 +79,9 @@ export class Gateway {
       const id = deps.newId();
       // Models that can never be asked are passed over before any budget is.
       const asked = rest.filter((target) => unusableFor(target, exchange) === undefined);
-      const decision = await decide(budgets, id, asked, exchange.request);
+      const deciding = decide(budgets, id, asked, exchange.request);
+      // The engine in the process answers at once: then nothing is waited for.
+      const decision = deciding instanceof Promise ? await deciding : deciding;
       deps.recorder.decided(deps.timer.now() - sentAt);
       const target = asked[decision.chosen];
       const passed = target === undefined ? rest.length : rest.indexOf(target);
@@ -88,22 +92,26 @@ export class Gateway {
         charge.settle(UNSENT);
         return deps.recorder.left(exchange, progress, undefined);
       }
-      const outcome = await this.attempt(target, exchange, progress, sentAt);
+      const begun = deps.timer.now();
+      const outcome = await this.attempt(target, exchange, begun, sentAt);
+      progress.waitedMs += deps.timer.now() - begun;
       if (outcome.kind === 'stale') {
         charge.settle(UNSENT);
         rest = rest.slice(passed);
         continue;
       }
-      if (await this.conclude(outcome, charge, exchange, progress)) return;
+      progress.attempts++;
+      if (outcome.kind === 'stream') return giveStream(outcome, charge, exchange, progress, deps);
+      exchange.onClose = undefined;
+      if (this.conclude(outcome, charge, exchange, progress)) return;
       rest = rest.slice(passed + 1);
     }
     this.refuse(exchange, progress);
   }
 
-  private async attempt(target: Target, exchange: Exchange, progress: Progress, reservedAt: number): Promise<Outcome> {
+  private attempt(target: Target, exchange: Exchange, begun: number, reservedAt: number): Promise<Outcome> {
     const { deps } = this;
-    const { req, res, request, route, deadlineAt } = exchange;
-    const begun = deps.timer.now();
+    const { req, request, route, deadlineAt } = exchange;
     const { timeouts } = route.policy;
     const attempt = new Attempt(
       {
@@ -119,25 +127,16 @@ export class Gateway {
       },
       deps,
     );
-    const onClose = (): void => attempt.abort();
-    res.once('close', onClose);
-    const outcome = await attempt.start().outcome;
-    // A stream is still the attempt's: the caller's leaving must go on to end it.
-    if (outcome.kind !== 'stream') res.off('close', onClose);
-    progress.waitedMs += deps.timer.now() - begun;
-    if (outcome.kind !== 'stale') progress.attempts++;
-    return outcome;
+    exchange.onClose = () => attempt.abort();
+    return attempt.start().outcome;
   }
 
   /** @returns true when the request has its answer, false when the next model is to be asked */
-  private async conclude(outcome: Exclude<Outcome, { kind: 'stale' }>, charge: Charge, exchange: Exchange, progress: Progress): Promise<boolean> {
+  private conclude(outcome: Exclude<Outcome, { kind: 'stale' | 'stream' }>, charge: Charge, exchange: Exchange, progress: Progress): boolean {
     const { deps } = this;
     switch (outcome.kind) {
       case 'answer':
-        await giveAnswer(outcome, charge, exchange, progress, deps);
-        return true;
-      case 'stream':
-        await giveStream(outcome, charge, exchange, progress, deps);
+        giveAnswer(outcome, charge, exchange, progress, deps);
         return true;
       case 'aborted':
         // The upstream took the request in: it has counted the tokens, and may work on.

@@ -13,17 +13,18 @@ const ONE_WRITE = 32 * 1024;
 type AnswerOutcome = Extract<Outcome, { kind: 'answer' }>;
 type StreamOutcome = Extract<Outcome, { kind: 'stream' }>;
 
-export async function giveAnswer(outcome: AnswerOutcome, charge: Charge, exchange: Exchange, progress: Progress, deps: GatewayDeps): Promise<void> {
+export function giveAnswer(outcome: AnswerOutcome, charge: Charge, exchange: Exchange, progress: Progress, deps: GatewayDeps): void {
   const { res } = exchange;
   const { body, usage, head } = outcome;
-  // Without usage the answer's own length speaks: four bytes a token.
-  settleWith(usage, Math.ceil(body.length / 4), charge, exchange);
-  deps.recorder.attempted(charge.target, undefined);
+  whenClosed(exchange, () => {
+    deps.held.give(outcome.held);
+    deps.recorder.served(exchange, progress, charge.target, res.writableFinished ? 'ok' : 'client_left', usage);
+  });
   writeHead(head, charge, exchange, progress, deps, body.length);
   endWith(res, body);
-  await finished(res);
-  deps.held.give(outcome.held);
-  deps.recorder.served(exchange, progress, charge.target, res.writableFinished ? 'ok' : 'client_left', usage);
+  // After the answer is on its way. Without usage its own length speaks: four bytes a token.
+  settleWith(usage, Math.ceil(body.length / 4), charge, exchange);
+  deps.recorder.attempted(charge.target, undefined);
 }
 
 export async function giveStream(outcome: StreamOutcome, charge: Charge, exchange: Exchange, progress: Progress, deps: GatewayDeps): Promise<void> {
@@ -39,10 +40,12 @@ export async function giveStream(outcome: StreamOutcome, charge: Charge, exchang
   deps.recorder.attempted(target, end.failure && reason);
   if (end.whole) res.end();
   else if (end.failure !== undefined) breakOff(res, outcome.head, target.name, reason);
-  await finished(res);
-  const result = !end.whole && end.failure !== undefined ? 'broken' : end.whole && res.writableFinished ? 'ok' : 'client_left';
-  if (result === 'broken') deps.log.warn({ group: exchange.route.group, model: target.name, reason }, 'stream broke midway');
-  deps.recorder.served(exchange, progress, target, result, end.usage);
+  const broken = !end.whole && end.failure !== undefined;
+  if (broken) deps.log.warn({ group: exchange.route.group, model: target.name, reason }, 'stream broke midway');
+  whenClosed(exchange, () => {
+    const result = broken ? 'broken' : end.whole && res.writableFinished ? 'ok' : 'client_left';
+    deps.recorder.served(exchange, progress, target, result, end.usage);
+  });
 }
 
 /** A stream of events says that it broke; of anything else the transfer itself must be seen to break. */
@@ -108,11 +111,8 @@ function endWith(res: ServerResponse, body: Buffer): void {
   else res.end(body);
 }
 
-/** Resolves when the answer is out, or nobody is there to take it. */
-function finished(res: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    if (res.writableFinished || res.destroyed) return resolve();
-    res.once('close', resolve).once('finish', resolve);
-  });
+/** Node closes a response once, when it is out or when nobody is there to take it. */
+function whenClosed(exchange: Exchange, act: () => void): void {
+  if (exchange.res.closed) act();
+  else exchange.onClose = act;
 }
-

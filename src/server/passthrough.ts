@@ -11,6 +11,7 @@ import type { Budgets } from '../budgets/types.ts';
 import { callAsks, UNKNOWN, UNSENT } from '../decide/asks.ts';
 import { SpillwayError } from '../errors.ts';
 import { headerOf } from '../wire/http.ts';
+import type { Reason } from '../wire/reasons.ts';
 import { isForwardable, isReturnable, namedBy, servedHeaders } from './headers.ts';
 import { printable } from './read.ts';
 import type { Recorder } from './record.ts';
@@ -36,13 +37,11 @@ interface Call {
   readonly timeouts: Timeouts;
   /** The upstream may have seen it, and counted it. */
   sent: boolean;
+  /** Why the upstream's answer is none, or not whole. */
+  failure?: Reason;
 }
 
 type Timeouts = Runtime['config']['policy']['timeouts'];
-
-class TimedOut extends Error {
-  override readonly name = 'TimedOut';
-}
 
 /** Those of the providers' APIs; a TRACE, say, would show the model's key to the app. */
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
@@ -79,12 +78,12 @@ export function passthrough(deps: PassthroughDeps): RequestHandler {
       try {
         await forward(req, res);
         await closed(res);
-        budgets.settle(id, UNKNOWN);
-        deps.recorder.passed(target, undefined);
-      } catch (error) {
-        budgets.settle(id, call.sent ? UNKNOWN : UNSENT);
-        refuse(req, res, target, { model: target.name, reason: error instanceof TimedOut ? 'timeout' : 'connection' }, deps);
+      } catch {
+        call.failure ??= 'connection';
       }
+      budgets.settle(id, call.sent ? UNKNOWN : UNSENT);
+      if (call.failure === undefined) deps.recorder.passed(target, undefined);
+      else refuse(req, res, target, { model: target.name, reason: call.failure }, deps);
     } finally {
       deps.recorder.running--;
     }
@@ -149,7 +148,13 @@ async function load(calls: WeakMap<IncomingMessage, Call>, { proxyEnv }: Passthr
         plugins: [
           (server) => {
             server.on('proxyReq', (outgoing, req) => watch(outgoing, calls.get(req)!));
-            server.on('proxyRes', (answer, _req, res) => keepReturnable(answer, res));
+            server.on('proxyRes', (answer, req, res) => {
+              keepReturnable(answer, res);
+              // Of a caller who left, the answer is given up after `res`.
+              answer.once('error', () => {
+                if (!res.destroyed) calls.get(req)!.failure ??= 'connection';
+              });
+            });
           },
         ],
       });
@@ -177,7 +182,10 @@ function keepReturnable({ headers }: IncomingMessage, res: ServerResponse): void
 
 /** No silence is longer than a call may be: neither the upstream's nor that of a caller who brings or takes no more. */
 function watch(outgoing: ClientRequest, call: Call): void {
-  const giveUp = (): void => void outgoing.destroy(new TimedOut());
+  const giveUp = (): void => {
+    call.failure = 'timeout';
+    outgoing.destroy(new Error('timed out'));
+  };
   outgoing.setTimeout(call.timeouts.total, giveUp);
   const { socket } = outgoing;
   if (socket?.connecting !== true) return void (call.sent = true);

@@ -32,53 +32,92 @@ export function checkHead(req: IncomingMessage): void {
 
 export function readBody(req: IncomingMessage, limits: ReadLimits, held: HeldBytes, timer: CoarseTimer): Promise<Body> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    let taken = 0;
-    const release = (): void => {
-      held.give(taken);
-      taken = 0;
-    };
-    const take = (bytes: number): boolean => {
-      if (bytes > limits.bodyBytes) return refuse(new SpillwayError('body_too_large', [limits.bodyBytes]));
-      if (!held.take(bytes - taken)) return refuse(new SpillwayError('buffer_full', [held.limit], 1));
-      taken = bytes;
-      return true;
-    };
-    const deadline: Deadline = {
-      at: timer.now() + limits.bodyIdleMs,
-      expire: () => void refuse(new SpillwayError('body_timeout', [limits.bodyIdleMs])),
-    };
-    const done = (): void => {
-      timer.remove(deadline);
-      req.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose);
-    };
-    const refuse = (error: Error): false => {
-      done();
-      release();
+    const reading = new Reading(limits, held, timer, resolve, (error) => {
       req.pause();
       reject(error);
-      return false;
-    };
-    const onData = (chunk: Buffer): void => {
-      length += chunk.length;
-      deadline.at = timer.now() + limits.bodyIdleMs;
-      if (length > taken && !take(length)) return;
-      chunks.push(chunk);
-    };
-    const onEnd = (): void => {
-      done();
-      resolve({ bytes: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks), release });
-    };
-    const onClose = (): void => void refuse(new CallerLeft('the caller left before its request was read'));
-
-    timer.add(deadline);
+    });
     // Refused early if it cannot fit; taken only as it arrives, so that a silent caller holds nothing.
-    const announced = Number(req.headers['content-length'] ?? 0);
-    if (!take(announced)) return;
-    release();
-    req.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
+    if (!reading.fits(Number(req.headers['content-length'] ?? 0))) return;
+    req.on('data', (chunk: Buffer) => reading.take(chunk));
+    req.on('end', () => reading.end());
+    req.on('close', () => reading.left());
   });
+}
+
+/** A body on its way in. Its listeners stay: once it is settled they do nothing, and taking them off costs more. */
+class Reading implements Body, Deadline {
+  at: number;
+  private readonly limits: ReadLimits;
+  private readonly held: HeldBytes;
+  private readonly timer: CoarseTimer;
+  private readonly resolve: (body: Body) => void;
+  private readonly reject: (error: Error) => void;
+  private readonly chunks: Buffer[] = [];
+  private length = 0;
+  private settled = false;
+
+  constructor(limits: ReadLimits, held: HeldBytes, timer: CoarseTimer, resolve: (body: Body) => void, reject: (error: Error) => void) {
+    this.limits = limits;
+    this.held = held;
+    this.timer = timer;
+    this.resolve = resolve;
+    this.reject = reject;
+    this.at = timer.now() + limits.bodyIdleMs;
+    timer.add(this);
+  }
+
+  get bytes(): Buffer {
+    return this.chunks.length === 1 ? this.chunks[0]! : Buffer.concat(this.chunks);
+  }
+
+  expire(): void {
+    this.fail(new SpillwayError('body_timeout', [this.limits.bodyIdleMs]));
+  }
+
+  /** @returns false, and refuses, if a body of this length can not be held */
+  fits(length: number): boolean {
+    const { limits, held } = this;
+    if (length > limits.bodyBytes) this.fail(new SpillwayError('body_too_large', [limits.bodyBytes]));
+    else if (held.used + length > held.limit) this.fail(new SpillwayError('buffer_full', [held.limit], 1));
+    return !this.settled;
+  }
+
+  take(chunk: Buffer): void {
+    if (this.settled) return;
+    this.at = this.timer.now() + this.limits.bodyIdleMs;
+    if (this.length + chunk.length > this.limits.bodyBytes) return this.fail(new SpillwayError('body_too_large', [this.limits.bodyBytes]));
+    if (!this.held.take(chunk.length)) return this.fail(new SpillwayError('buffer_full', [this.held.limit], 1));
+    this.length += chunk.length;
+    this.chunks.push(chunk);
+  }
+
+  end(): void {
+    if (this.settled) return;
+    this.settle();
+    this.resolve(this);
+  }
+
+  /** Also when all is well and long read: an error is only made if it says something. */
+  left(): void {
+    if (!this.settled) this.fail(new CallerLeft('the caller left before its request was read'));
+  }
+
+  fail(error: Error): void {
+    if (this.settled) return;
+    this.settle();
+    this.release();
+    this.reject(error);
+  }
+
+  release(): void {
+    this.held.give(this.length);
+    this.length = 0;
+  }
+
+  private settle(): void {
+    this.settled = true;
+    this.timer.remove(this);
+  }
 }
 
 /** A caller's text, safe and short enough to be shown back. */

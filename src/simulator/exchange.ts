@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { CallLog } from './call-log.ts';
 import type { Encoding } from './encoding.ts';
 import type { FaultStore } from './faults.ts';
+import type { FileStore } from './files.ts';
 import type { ModelTable } from './models.ts';
 import type { SimCall } from './types.ts';
 
@@ -18,6 +19,7 @@ export type Core = {
   prefix: string;
   models: ModelTable;
   faults: FaultStore;
+  files: FileStore;
   log: CallLog;
 };
 

@@ -7,10 +7,11 @@ import { createCallLog } from './call-log.ts';
 import { control, CONTROL } from './control.ts';
 import { countCall, endCall, newCall, type Core, type Exchange } from './exchange.ts';
 import { createFaults } from './faults.ts';
+import { createFiles } from './files.ts';
 import { createModels } from './models.ts';
 import { refusal, tooLarge } from './openai/errors.ts';
 import { sendRefusal } from './openai/reply.ts';
-import { route } from './openai/routes.ts';
+import { findRoute, route } from './openai/routes.ts';
 import { seeded } from './random.ts';
 import type { Simulator, SimulatorOptions } from './types.ts';
 
@@ -25,6 +26,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     core.log.clear();
     core.faults.queue.clear();
     core.models.refill();
+    core.files.clear();
   };
   // Longer than the pools of clients keep an idle connection: closing first would look like a fault.
   const server = createServer({ keepAliveTimeout: 120_000, requestTimeout: 0 }, (req, res) => {
@@ -63,6 +65,7 @@ function createCore(options: SimulatorOptions): Core {
     prefix: options.prefix ?? '/v1',
     models: createModels(options.models),
     faults: createFaults(options.faults ?? [], random),
+    files: createFiles(options.keepFileBytes ?? 256 * 1024 * 1024),
     log: createCallLog(options.logSize ?? 1_000_000),
   };
 }
@@ -76,15 +79,25 @@ async function serve(core: Core, req: IncomingMessage, res: ServerResponse, rese
   const exchange: Exchange = { core, req, res, path: inside, body: Buffer.alloc(0), call };
   // A reset connection speaks up here; who writes sees it as `destroyed`.
   res.on('error', () => undefined);
+  const found = findRoute(exchange);
+  // An upload is counted when it begins: whoever leaves midway is seen in the log.
+  if (found?.streamed === true) countCall(core, call);
+  else if (!(await bodyRead(exchange))) return;
+  await route(exchange, found).catch((mistake: unknown) => sendRefusal(exchange, ownMistake(mistake)));
+}
+
+async function bodyRead(exchange: Exchange): Promise<boolean> {
+  const { core, req, call } = exchange;
   const body = await readBody(req, core.maxBodyBytes);
   countCall(core, call);
   if ('problem' in body) {
-    if (body.problem === 'client-left') return endCall(exchange, 'client-left');
-    return sendRefusal(exchange, tooLarge(core.maxBodyBytes));
+    if (body.problem === 'client-left') endCall(exchange, 'client-left');
+    else await sendRefusal(exchange, tooLarge(core.maxBodyBytes));
+    return false;
   }
   exchange.body = body.bytes;
   if (core.keepBodies) call.body = body.bytes;
-  await route(exchange).catch((mistake: unknown) => sendRefusal(exchange, ownMistake(mistake)));
+  return true;
 }
 
 /** No fault of the client, nor one that was asked for: the simulator itself is wrong. */

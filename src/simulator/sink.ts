@@ -6,7 +6,7 @@ import type { Encoding } from './encoding.ts';
 
 export type Sink = {
   /** Resolves when there is room for more; false when the client is gone. */
-  write(text: string): boolean | Promise<boolean>;
+  write(text: string | Buffer): boolean | Promise<boolean>;
   /** Resolves when all was handed to the system. */
   end(): Promise<void>;
   /** The connection breaks, after what was written. */

@@ -43,6 +43,8 @@ export type SimulatorOptions = {
   keepBodies?: boolean;
   logSize?: number;
   maxBodyBytes?: number;
+  /** What all uploaded files together may take up, in bytes; 256 MB unless told. */
+  keepFileBytes?: number;
 };
 
 export type SimCall = {

@@ -27,13 +27,14 @@ export class CoarseTimer {
 
   remove(deadline: Deadline): void {
     this.deadlines.delete(deadline);
-    if (this.deadlines.size > 0 || this.handle === undefined) return;
-    clearInterval(this.handle);
-    this.handle = undefined;
   }
 
-  /** Expires what is due. Tests call it with a clock of their own. */
+  /** Expires what is due, and rests when nothing is waited for. Tests call it with a clock of their own. */
   tick(): void {
+    if (this.deadlines.size === 0) {
+      clearInterval(this.handle);
+      this.handle = undefined;
+    }
     const now = this.now();
     for (const deadline of this.deadlines) {
       if (deadline.at > now) continue;

@@ -110,8 +110,9 @@ export class JsonScanner {
       if (same === name.length) return n;
     }
     // "mod\u0065l" is the same member name as "model" (RFC 8259, 8.3).
-    const escape = bytes.subarray(start, end).indexOf(BACKSLASH);
-    return escape < 0 ? -1 : names.indexOf(JSON.parse(text.decode(bytes.subarray(start - 1, end + 1))));
+    let i = start;
+    while (i < end && bytes[i] !== BACKSLASH) i++;
+    return i === end ? -1 : names.indexOf(JSON.parse(text.decode(bytes.subarray(start - 1, end + 1))));
   }
 
   private value(from: number): number {

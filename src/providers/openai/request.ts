@@ -9,6 +9,9 @@ import { OpenAiStreamReader } from './stream.ts';
 
 const MEMBERS = ['model', 'stream', 'stream_options', 'max_completion_tokens', 'max_tokens', 'n', 'best_of', 'prompt'];
 
+/** What the API itself allows where the caller sets nothing (openai 7 types: a completion has 16 tokens by default). */
+const DEFAULT_MAX: Partial<Record<Operation, number>> = { completions: 16 };
+
 /** @returns a reader with scanners of its own, so that requests of one process share their scratch space. */
 export function openAiRequestReader(operation: Operation): RequestReader {
   const scanner = new JsonScanner(MEMBERS);
@@ -36,7 +39,7 @@ export function openAiRequestReader(operation: Operation): RequestReader {
       optionsSpan,
       usageSpan: optionsSpan && usageSpan(options, body, optionsSpan),
       stream: operation !== 'embeddings' && textAt(body, scanner.span('stream')) === 'true',
-      maxTokens: wholeNumber(body, scanner.span('max_completion_tokens') ?? scanner.span('max_tokens')),
+      maxTokens: wholeNumber(body, scanner.span('max_completion_tokens') ?? scanner.span('max_tokens')) ?? DEFAULT_MAX[operation],
       choices,
       outputs: operation === 'embeddings' ? 0 : Math.max(choices, (wholeNumber(body, scanner.span('best_of')) ?? 1) * prompts),
       media: { ...scanner.media },

@@ -20,7 +20,10 @@ export type Answer = {
 /** Some are more than a byte a letter, so that a reader who splits UTF-8 is found out. */
 const WORDS = ['The', 'quick', 'brown', 'fox', 'jumps', 'over', 'a', 'naïve', 'dog', 'while', 'the', 'café', 'plays', 'a', '日本', 'song', 'and', 'we’re', 'all', 'happy', '👍'];
 
-export function planAnswer(request: ChatRequest, text: string, answerTokens: number, fault: Fault): Answer {
+/** What of a request shapes its answer. */
+export type Wish = Pick<ChatRequest, 'maxTokens' | 'choices' | 'tools' | 'toolChoice' | 'parallelToolCalls' | 'responseFormat'>;
+
+export function planAnswer(request: Wish, text: string, answerTokens: number, fault: Fault): Answer {
   const cap = request.maxTokens === 0 ? Infinity : request.maxTokens;
   const toolCalls = planToolCalls(request, text);
   if (toolCalls.length > 0) return toolAnswer(request, toolCalls, cap);
@@ -40,7 +43,7 @@ function breakingPoint(fault: Fault): number {
   return Math.max(0, ...after.filter((point) => point !== undefined).map((point) => point + 1));
 }
 
-function wordsFor(request: ChatRequest, text: string, count: number): string[] {
+function wordsFor(request: Wish, text: string, count: number): string[] {
   if (text.trimStart().startsWith('echo:')) return pieces(text.slice(text.indexOf('echo:') + 'echo:'.length).trimStart());
   const { responseFormat } = request;
   if (responseFormat?.['type'] === 'json_schema') {
@@ -55,7 +58,7 @@ function pieces(text: string): string[] {
   return text.match(/\s*\S+|\s+$/g) ?? [];
 }
 
-function planToolCalls(request: ChatRequest, text: string): ToolCall[] {
+function planToolCalls(request: Wish, text: string): ToolCall[] {
   const functions = request.tools.filter((tool) => tool['type'] === 'function').map((tool) => tool['function'] as Json);
   if (functions.length === 0 || request.toolChoice === 'none') return [];
   const named = isObject(request.toolChoice) && isObject(request.toolChoice['function']) ? request.toolChoice['function']['name'] : undefined;
@@ -70,7 +73,7 @@ function planToolCalls(request: ChatRequest, text: string): ToolCall[] {
   }));
 }
 
-function toolAnswer(request: ChatRequest, calls: ToolCall[], cap: number): Answer {
+function toolAnswer(request: Wish, calls: ToolCall[], cap: number): Answer {
   let room = cap;
   const toolCalls: ToolCall[] = [];
   for (const call of calls) {

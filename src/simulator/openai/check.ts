@@ -62,3 +62,8 @@ function nameOf(value: unknown): string {
     default: return `a ${typeof value}`;
   }
 }
+
+/** The first that is wrong. */
+export function checkFirst(...found: (Refusal | undefined)[]): Refusal | undefined {
+  return found.find((wrong) => wrong !== undefined);
+}

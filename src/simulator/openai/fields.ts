@@ -4,13 +4,13 @@ import { refusal, type Refusal } from './errors.ts';
 
 const anything: Check = () => undefined;
 
-const stop: Check = (name, value) => {
+export const stop: Check = (name, value) => {
   if (typeof value === 'string') return undefined;
   if (!Array.isArray(value)) return wrongType(name, 'a string or an array of strings', value);
   return value.length > 4 ? tooLong(name, 4, value.length) : undefined;
 };
 
-const streamOptions: Check = (name, value) => {
+export const streamOptions: Check = (name, value) => {
   if (!isObject(value)) return wrongType(name, 'an object', value);
   for (const [key, given] of Object.entries(value)) {
     if (key !== 'include_usage' && key !== 'include_obfuscation') return unknownNested(`${name}.${key}`);
@@ -65,29 +65,42 @@ const FIELDS: Record<string, Check> = {
 
 export const KNOWN_FIELDS: readonly string[] = Object.keys(FIELDS);
 
-/** null is as good as absent for all of them. */
 export function checkFields(body: Json): Refusal | undefined {
-  for (const name in body) {
-    const value = body[name];
-    if (value === null || value === undefined || !Object.hasOwn(FIELDS, name)) continue;
-    const wrong = FIELDS[name]!(name, value);
-    if (wrong !== undefined) return wrong;
-  }
-  return together(body);
+  return checkWith(FIELDS, body) ?? together(body);
 }
 
-/** Chat completions answers so, without param and code (coroot#698, llm_wiki#336); Responses has `unknown_parameter`. */
 export function checkUnknown(body: Json): Refusal | undefined {
-  const unknown = Object.keys(body).filter((name) => !Object.hasOwn(FIELDS, name)).sort();
+  return checkKnown(FIELDS, body);
+}
+
+/** null is as good as absent for all of them. */
+export function checkWith(fields: Readonly<Record<string, Check>>, body: Json): Refusal | undefined {
+  for (const name in body) {
+    const value = body[name];
+    if (value === null || value === undefined || !Object.hasOwn(fields, name)) continue;
+    const wrong = fields[name]!(name, value);
+    if (wrong !== undefined) return wrong;
+  }
+  return undefined;
+}
+
+/** Completions and embeddings answer so, without param and code (coroot#698, llm_wiki#336); Responses has `unknown_parameter`. */
+export function checkKnown(fields: Readonly<Record<string, Check>>, body: Json): Refusal | undefined {
+  const unknown = Object.keys(body).filter((name) => !Object.hasOwn(fields, name)).sort();
   if (unknown.length === 0) return undefined;
   return refusal(400, `Unrecognized request argument${unknown.length > 1 ? 's' : ''} supplied: ${unknown.join(', ')}`);
 }
 
+export function checkStreamOptions(body: Json): Refusal | undefined {
+  const { stream_options: options } = body;
+  if (options === undefined || options === null || body['stream'] === true) return undefined;
+  return refusal(400, "The 'stream_options' parameter is only allowed when 'stream' is enabled.", null, 'stream_options');
+}
+
 function together(body: Json): Refusal | undefined {
   const given = (name: string): boolean => body[name] !== undefined && body[name] !== null;
-  if (given('stream_options') && body['stream'] !== true) {
-    return refusal(400, "The 'stream_options' parameter is only allowed when 'stream' is enabled.", null, 'stream_options');
-  }
+  const wrongOptions = checkStreamOptions(body);
+  if (wrongOptions !== undefined) return wrongOptions;
   if (given('max_tokens') && given('max_completion_tokens')) {
     return refusal(400, "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.", 'invalid_parameter_combination', 'max_tokens');
   }

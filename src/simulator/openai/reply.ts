@@ -71,7 +71,7 @@ export async function sendFaultyJson(exchange: Exchange, fault: Fault, text: str
 }
 
 function faultyText(fault: Fault, text: string): string {
-  return fault.malformed === undefined ? text : text.replace('"choices":', '"choices"');
+  return fault.malformed === undefined ? text : text.replace(/"(choices|data)":/, '"$1"');
 }
 
 export function errorBody(): string {
