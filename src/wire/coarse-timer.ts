@@ -22,7 +22,8 @@ export class CoarseTimer {
 
   add(deadline: Deadline): void {
     this.deadlines.add(deadline);
-    this.handle ??= setInterval(() => this.tick(), this.tickMs);
+    // A time-out keeps no process alive: what it watches over has sockets that do.
+    this.handle ??= setInterval(() => this.tick(), this.tickMs).unref();
   }
 
   remove(deadline: Deadline): void {
