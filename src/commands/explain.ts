@@ -8,9 +8,9 @@ import { nearest } from '../wire/nearest.ts';
 import { codeOf, messageOf } from '../wire/record.ts';
 import { UsageError, type Io } from './command.ts';
 import { promptOf, type Prompt } from './explain/prompt.ts';
-import { readConfig } from './explain/read.ts';
 import { roadOf, type Road } from './explain/road.ts';
 import { textOf } from './explain/text.ts';
+import { readConfig } from './read-config.ts';
 
 export const EXPLAIN_HELP = `usage: spillway explain FILE --model M [options]
 

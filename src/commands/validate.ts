@@ -1,8 +1,9 @@
 /** `spillway validate FILE`: every mistake of a configuration with its place, as compilers say it. */
 import { parseArgs } from 'node:util';
-import { CONFIG_KEY, parseConfig } from '../config/load.ts';
-import { readText } from '../config/sources/read.ts';
-import type { Config, Problem } from '../config/types.ts';
+import { CONFIG_KEY } from '../config/load.ts';
+import { formatProblem } from '../config/problem.ts';
+import type { Config } from '../config/types.ts';
+import { readConfig } from './read-config.ts';
 
 const HELP = `Usage: spillway validate FILE
 
@@ -33,20 +34,13 @@ export async function validate(args: string[], io: ValidateIo): Promise<number> 
     return 2;
   }
   const { file, key } = asked;
-  let text: string;
-  try {
-    text = file === '-' ? await io.stdin() : await readText(file);
-  } catch (error) {
-    io.stderr(`${file}: ${unreadable(error)}\n`);
+  const loaded = await readConfig(file, key, io);
+  if (!('config' in loaded)) {
+    for (const line of loaded) io.stderr(`${line}\n`);
     return 1;
   }
-  const result = parseConfig(text, file, key);
-  if (!result.ok) {
-    for (const problem of result.problems) io.stderr(`${line(problem)}\n`);
-    return 1;
-  }
-  for (const problem of result.inactive) io.stderr(`${line(problem, 'warning: ')}\n`);
-  io.stdout(`${file}: valid: ${counted(result.config)}\n`);
+  for (const problem of loaded.inactive) io.stderr(`${formatProblem(problem, 'warning: ')}\n`);
+  io.stdout(`${file}: valid: ${counted(loaded.config)}\n`);
   return 0;
 }
 
@@ -69,19 +63,7 @@ function read(args: string[]): Asked {
   }
 }
 
-function line({ file, line, column, message }: Problem, kind = ''): string {
-  return `${file}:${line}:${column}: ${kind}${message}`;
-}
-
 function counted(config: Config): string {
   const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
   return `${count(Object.keys(config.models).length, 'model')}, ${count(Object.keys(config.groups).length, 'group')}`;
-}
-
-function unreadable(error: unknown): string {
-  const code = (error as { code?: unknown }).code;
-  if (code === 'ENOENT') return 'there is no such file';
-  if (code === 'EISDIR') return 'this is a directory';
-  if (code === 'EACCES') return 'this file may not be read';
-  return `cannot be read${typeof code === 'string' ? ` (${code})` : ''}`;
 }

@@ -1,5 +1,6 @@
 /** Holds the configuration in force, and replaces it between two requests when a valid edit comes. */
 import { parseConfig } from '../config/load.ts';
+import { formatPlace, formatProblem } from '../config/problem.ts';
 import type { Config, Inactive, LoadResult, Problem } from '../config/types.ts';
 import type { Log } from '../telemetry/log.ts';
 import { messageOf } from '../wire/record.ts';
@@ -18,7 +19,7 @@ export class ConfigRefused extends Error {
   readonly problems: readonly Problem[];
 
   constructor(problems: readonly Problem[]) {
-    super(problems.map(formatProblem).join('\n'));
+    super(problems.map((problem) => formatProblem(problem)).join('\n'));
     this.problems = problems;
   }
 }
@@ -70,7 +71,7 @@ export class ConfigKeeper {
     }
     this.state = { inactive, error: undefined };
     this.current = runtime;
-    for (const one of inactive) this.deps.log.warn({ at: place(one), path: one.path }, one.message);
+    for (const one of inactive) this.deps.log.warn({ at: formatPlace(one), path: one.path }, one.message);
     this.warnUnusable(runtime, inactive);
     this.deps.log.info({ hash, models: runtime.targets.length, groups: Object.keys(config.groups).length }, 'configuration applied');
   }
@@ -84,14 +85,6 @@ export class ConfigKeeper {
 
   private refuse(message: string, problems: readonly Problem[]): void {
     this.state = { ...this.state, error: { message, at: this.deps.now(), problems } };
-    this.deps.log.error({ problems: problems.map(formatProblem) }, message);
+    this.deps.log.error({ problems: problems.map((problem) => formatProblem(problem)) }, message);
   }
-}
-
-export function formatProblem({ file, line, column, message }: Problem): string {
-  return `${file}:${line}:${column}: ${message}`;
-}
-
-function place({ file, line, column }: Problem): string {
-  return `${file}:${line}:${column}`;
 }

@@ -13,7 +13,7 @@ import { WINDOW, window } from '../../src/wire/window.ts';
 import { chat, closeConnections, failures, load, statusOf, until, type Answer } from '../chaos/client.ts';
 import { arrivals, configText, directory, envFor, tokensOf, type Described, type Directory } from '../chaos/setup.ts';
 import { killAll, startSidecar, type SidecarProcess } from '../support/processes.ts';
-import { startRedis, type Redis } from './redis.ts';
+import { startRedis, type RedisServer } from '../support/redis-server.ts';
 
 const REPORT = new URL('../../docs/test-real.md', import.meta.url);
 const COMMAND = 'npm run test:real';
@@ -48,7 +48,7 @@ const TOKENS = 600_000;
 
 interface Stage {
   readonly simulator: Simulator;
-  readonly redis: Redis;
+  readonly redis: RedisServer;
   readonly pods: readonly SidecarProcess[];
   readonly files: Directory;
 }

@@ -3,7 +3,7 @@ import type { Dimension } from '../../budgets/types.ts';
 import { DEFAULT_OUTPUT } from '../../decide/estimate.ts';
 import type { Override, PolicyInForce } from './policy.ts';
 import type { Prompt } from './prompt.ts';
-import { place } from './read.ts';
+import { formatProblem } from '../../config/problem.ts';
 import type { Reserve, Road, Step } from './road.ts';
 
 export function textOf(road: Road): string {
@@ -12,7 +12,7 @@ export function textOf(road: Road): string {
     [request(road.prompt), output(road), `Budgets are kept in ${road.budgets === 'redis' ? 'Redis, for all pods together' : 'this process alone: no redis is configured'}.`],
     ...road.chain.map((step, i) => [`${i + 1}. ${step.model} – ${road.means === 'model' ? 'named directly' : role(step)}`, ...about(step).map((line) => `   ${line}`)]),
     policy(road),
-    ...(road.warnings.length > 0 ? [['What the file asks here and this version does not do:', ...road.warnings.map((one) => `  ${place(one)}`)]] : []),
+    ...(road.warnings.length > 0 ? [['What the file asks here and this version does not do:', ...road.warnings.map((one) => `  ${formatProblem(one)}`)]] : []),
     ['Nothing was sent, and no key was looked at: a model whose key is missing is skipped as auth.'],
   ];
   return parts.map((lines) => `${lines.filter((line) => line !== '').join('\n')}\n`).join('\n');

@@ -1,9 +1,10 @@
-/** FILE as a configuration, with the lines that `spillway validate` prints when it is none. */
-import { parseConfig } from '../../config/load.ts';
-import { readText } from '../../config/sources/read.ts';
-import type { LoadResult, Problem } from '../../config/types.ts';
-import { codeOf } from '../../wire/record.ts';
-import type { Io } from '../command.ts';
+/** FILE as a configuration, for the commands that are given one. */
+import { parseConfig } from '../config/load.ts';
+import { formatProblem } from '../config/problem.ts';
+import { readText } from '../config/sources/read.ts';
+import type { LoadResult } from '../config/types.ts';
+import { codeOf } from '../wire/record.ts';
+import type { Io } from './command.ts';
 
 type Loaded = Extract<LoadResult, { ok: true }>;
 
@@ -16,11 +17,7 @@ export async function readConfig(file: string, key: string, io: Pick<Io, 'stdin'
     return [`${file}: ${unreadable(codeOf(error))}`];
   }
   const result = parseConfig(text, file, key);
-  return result.ok ? result : result.problems.map((problem) => place(problem));
-}
-
-export function place({ file, line, column, message }: Problem, kind = ''): string {
-  return `${file}:${line}:${column}: ${kind}${message}`;
+  return result.ok ? result : result.problems.map((problem) => formatProblem(problem));
 }
 
 function unreadable(code: string | undefined): string {
