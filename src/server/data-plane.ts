@@ -32,16 +32,16 @@ export interface DataPlaneDeps {
   readonly draining: () => boolean;
 }
 
-const OPERATIONS: Readonly<Record<string, Operation>> = {
-  '/v1/chat/completions': 'chat',
-  '/v1/completions': 'completions',
-  '/v1/embeddings': 'embeddings',
-};
+const OPERATIONS: ReadonlyMap<string, Operation> = new Map([
+  ['/v1/chat/completions', 'chat'],
+  ['/v1/completions', 'completions'],
+  ['/v1/embeddings', 'embeddings'],
+]);
 
 export function dataPlane(deps: DataPlaneDeps): RequestListener {
   const app = express();
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing');
-  for (const [path, operation] of Object.entries(OPERATIONS)) {
+  for (const [path, operation] of OPERATIONS) {
     app.post(path, (req, res) => answer(req, res, deps.readers[operation], deps));
     app.all(path, (req) => {
       throw new SpillwayError('method_not_allowed', [path, req.method, 'POST']);
@@ -55,16 +55,24 @@ export function dataPlane(deps: DataPlaneDeps): RequestListener {
   });
   const onError: ErrorRequestHandler = (error: unknown, _req, res, _next) => answerError(error, res, deps);
   app.use(onError);
-  // A target that Express cannot read comes past all of the above; its own page would be HTML.
-  return (req, res) => void app(req as Request, res as Response, (error?: unknown) => answerError(error ?? unreadable(req, deps), res, deps));
+  return (req, res) => {
+    const operation = req.method === 'POST' ? OPERATIONS.get(req.url!) : undefined;
+    if (operation !== undefined) {
+      // The road itself, as every SDK names it, needs no routing (docs/decisions/0006).
+      answer(req, res, deps.readers[operation], deps).catch((error: unknown) => answerError(error, res, deps));
+      return;
+    }
+    // A target that Express cannot read comes past all of the above; its own page would be HTML.
+    app(req as Request, res as Response, (error?: unknown) => answerError(error ?? unreadable(req, deps), res, deps));
+  };
 }
 
 function servedPaths({ config }: Runtime): string {
-  const posted = Object.keys(OPERATIONS).map((path) => `POST ${path}`);
+  const posted = [...OPERATIONS.keys()].map((path) => `POST ${path}`);
   return [...posted, 'GET /v1/models', ...config.passthrough.paths.map((path) => `/v1/${path}`)].join(', ');
 }
 
-async function answer(req: Request, res: Response, read: RequestReader, deps: DataPlaneDeps): Promise<void> {
+async function answer(req: IncomingMessage, res: ServerResponse, read: RequestReader, deps: DataPlaneDeps): Promise<void> {
   const runtime = deps.runtime();
   if (deps.draining()) throw new SpillwayError('shutting_down', [], 1);
   checkHead(req);
@@ -81,12 +89,13 @@ async function answer(req: Request, res: Response, read: RequestReader, deps: Da
 /** What a request holds from its first byte until its response is closed, however that comes about. */
 class Taken implements Deadline {
   at = Infinity;
+  place = -1;
   body: Body | undefined;
-  private readonly res: Response;
+  private readonly res: ServerResponse;
   private readonly deps: DataPlaneDeps;
   private exchange: Exchange | undefined;
 
-  constructor(res: Response, deps: DataPlaneDeps) {
+  constructor(res: ServerResponse, deps: DataPlaneDeps) {
     this.res = res;
     this.deps = deps;
     deps.recorder.running++;
@@ -108,7 +117,7 @@ class Taken implements Deadline {
     this.deps.recorder.running--;
     this.deps.timer.remove(this);
     this.body?.release();
-    this.exchange?.onClose?.();
+    this.exchange?.holder?.closed();
   }
 }
 
@@ -125,7 +134,7 @@ function exchangeFor(req: IncomingMessage, res: ServerResponse, request: ModelRe
     noFallback: headerOf(req, 'x-spillway-no-fallback') === 'true',
     startedAt,
     deadlineAt: startedAt + Math.min(route.policy.deadline, deadlineOf(req)),
-    onClose: undefined,
+    holder: undefined,
   };
 }
 

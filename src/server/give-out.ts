@@ -4,8 +4,10 @@ import { used } from '../decide/asks.ts';
 import { estimateInput, learn } from '../decide/estimate.ts';
 import type { Usage } from '../providers/types.ts';
 import type { Head, Outcome } from '../upstream/types.ts';
-import type { Charge, Exchange, GatewayDeps, Progress } from './gateway.ts';
+import type { Charge, Exchange, GatewayDeps, Holder, Progress } from './gateway.ts';
 import { returnable, servedHeaders } from './headers.ts';
+import type { Result } from './record.ts';
+import type { Target } from './runtime.ts';
 import { brokenStreamEvent, type Refused } from './respond.ts';
 
 const ONE_WRITE = 32 * 1024;
@@ -16,10 +18,7 @@ type StreamOutcome = Extract<Outcome, { kind: 'stream' }>;
 export function giveAnswer(outcome: AnswerOutcome, charge: Charge, exchange: Exchange, progress: Progress, deps: GatewayDeps): void {
   const { res } = exchange;
   const { body, usage, head } = outcome;
-  whenClosed(exchange, () => {
-    deps.held.give(outcome.held);
-    deps.recorder.served(exchange, progress, charge.target, res.writableFinished ? 'ok' : 'client_left', usage);
-  });
+  whenClosed(exchange, new Given(exchange, progress, charge.target, usage, outcome.held, deps));
   writeHead(head, charge, exchange, progress, deps, body.length);
   endWith(res, body);
   // After the answer is on its way. Without usage its own length speaks: four bytes a token.
@@ -42,10 +41,37 @@ export async function giveStream(outcome: StreamOutcome, charge: Charge, exchang
   else if (end.failure !== undefined) breakOff(res, outcome.head, target.name, reason);
   const broken = !end.whole && end.failure !== undefined;
   if (broken) deps.log.warn({ group: exchange.route.group, model: target.name, reason }, 'stream broke midway');
-  whenClosed(exchange, () => {
-    const result = broken ? 'broken' : end.whole && res.writableFinished ? 'ok' : 'client_left';
-    deps.recorder.served(exchange, progress, target, result, end.usage);
-  });
+  const given = new Given(exchange, progress, target, end.usage, 0, deps);
+  if (broken) given.result = 'broken';
+  else if (!end.whole) given.result = 'client_left';
+  whenClosed(exchange, given);
+}
+
+/** An answer that is handed to the connection: recorded when that is done with it. */
+class Given implements Holder {
+  result: Result | undefined;
+  private readonly exchange: Exchange;
+  private readonly progress: Progress;
+  private readonly target: Target;
+  private readonly usage: Usage | undefined;
+  private readonly held: number;
+  private readonly deps: GatewayDeps;
+
+  constructor(exchange: Exchange, progress: Progress, target: Target, usage: Usage | undefined, held: number, deps: GatewayDeps) {
+    this.exchange = exchange;
+    this.progress = progress;
+    this.target = target;
+    this.usage = usage;
+    this.held = held;
+    this.deps = deps;
+  }
+
+  closed(): void {
+    const { exchange, deps } = this;
+    deps.held.give(this.held);
+    const result = this.result ?? (exchange.res.writableFinished ? 'ok' : 'client_left');
+    deps.recorder.served(exchange, this.progress, this.target, result, this.usage);
+  }
 }
 
 /** A stream of events says that it broke; of anything else the transfer itself must be seen to break. */
@@ -112,7 +138,7 @@ function endWith(res: ServerResponse, body: Buffer): void {
 }
 
 /** Node closes a response once, when it is out or when nobody is there to take it. */
-function whenClosed(exchange: Exchange, act: () => void): void {
-  if (exchange.res.closed) act();
-  else exchange.onClose = act;
+function whenClosed(exchange: Exchange, holder: Holder): void {
+  if (exchange.res.closed) holder.closed();
+  else exchange.holder = holder;
 }

@@ -47,6 +47,7 @@ export function readBody(req: IncomingMessage, limits: ReadLimits, held: HeldByt
 /** A body on its way in. Its listeners stay: once it is settled they do nothing, and taking them off costs more. */
 class Reading implements Body, Deadline {
   at: number;
+  place = -1;
   private readonly limits: ReadLimits;
   private readonly held: HeldBytes;
   private readonly timer: CoarseTimer;

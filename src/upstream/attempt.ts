@@ -25,12 +25,13 @@ class NotSent extends Error {
   override readonly name = 'NotSent';
 }
 
-export class Attempt implements Dispatcher.DispatchHandler {
+export class Attempt implements Dispatcher.DispatchHandler, Deadline {
   /** Resolves once; never rejects. */
   readonly outcome: Promise<Outcome>;
   private readonly call: Call;
   private readonly deps: UpstreamDeps;
-  private readonly deadline: Deadline;
+  at: number;
+  place = -1;
   private readonly totalAt: number;
   private resolve!: (outcome: Outcome) => void;
   private resolved = false;
@@ -56,8 +57,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
     });
     const now = deps.timer.now();
     this.totalAt = now + call.timeouts.total;
-    this.deadline = { at: this.bounded(now + call.timeouts.connect), expire: () => this.fail(TIMED_OUT) };
-    deps.timer.add(this.deadline);
+    this.at = this.bounded(now + call.timeouts.connect);
+    deps.timer.add(this);
   }
 
   start(): this {
@@ -71,8 +72,12 @@ export class Attempt implements Dispatcher.DispatchHandler {
     return this;
   }
 
+  expire(): void {
+    this.fail(TIMED_OUT);
+  }
+
   /** The caller left, or needs the answer no more. */
-  abort(): void {
+  closed(): void {
     if (this.finished || this.lingering) return;
     this.live?.break(undefined);
     this.settle({ kind: 'aborted', sent: this.sent });
@@ -82,7 +87,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     // Thrown here, the request is given up and the connection, which is ready now, is kept (undici, client-h1 writeH1).
     if (this.finished) throw new NotSent('given up before it was sent');
-    if (!this.call.isFresh()) {
+    if (this.deps.timer.now() > this.call.freshUntil) {
       this.settle({ kind: 'stale' });
       this.finish(false);
       throw new NotSent('the reservation grew too old');
@@ -90,7 +95,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.sent = true;
     this.controller = controller;
     const { request, timeouts } = this.call;
-    this.deadline.at = this.bounded(request.stream ? this.deps.timer.now() + timeouts.firstToken : Infinity);
+    this.at = this.bounded(request.stream ? this.deps.timer.now() + timeouts.firstToken : Infinity);
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
@@ -147,7 +152,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   private rearm(): void {
     if (this.lingering) return;
     const counts = this.live instanceof AnswerStream && !this.paused;
-    this.deadline.at = this.bounded(counts ? this.deps.timer.now() + this.call.timeouts.idle : Infinity);
+    this.at = this.bounded(counts ? this.deps.timer.now() + this.call.timeouts.idle : Infinity);
   }
 
   /** Holds up whoever brings the bytes: a decoder goes on to hold up the connection when it is full. */
@@ -197,7 +202,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   /** The end mark is read: the connection is good for the next request if its response ends soon. */
   private linger(): void {
     this.lingering = true;
-    this.deadline.at = this.deps.timer.now() + LINGER_MS;
+    this.at = this.deps.timer.now() + LINGER_MS;
   }
 
   /** The whole body is here, or as much of an error's as is wanted. */
@@ -234,7 +239,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   private finish(abort: boolean): void {
     if (this.finished) return;
     this.finished = true;
-    this.deps.timer.remove(this.deadline);
+    this.deps.timer.remove(this);
     this.deps.held.give(this.taken);
     this.taken = 0;
     this.decoder?.destroy();

@@ -26,8 +26,8 @@ export interface Call {
   readonly body: Buffer;
   readonly request: ModelRequest;
   readonly timeouts: Timeouts;
-  /** Asked when the request is about to be written: false if its reservation is too old by now to count as taken just before. */
-  readonly isFresh: () => boolean;
+  /** On the timer's clock: written later, its reservation would be too old to count as taken just before. */
+  readonly freshUntil: number;
 }
 
 export interface UpstreamDeps {

@@ -10,7 +10,7 @@ import { HeldBytes } from '../../../src/wire/held-bytes.ts';
 const read = openAiRequestReader('chat');
 let attempts: Attempt[] = [];
 afterEach(() => {
-  for (const attempt of attempts) attempt.abort();
+  for (const attempt of attempts) attempt.closed();
   attempts = [];
 });
 
@@ -28,7 +28,7 @@ function begin(options: { stream?: boolean; fresh?: boolean; held?: number; disp
       provider: openai(() => 0),
       request: read(Buffer.from(`{"model":"m","stream":${options.stream ?? false}}`), () => ''),
       timeouts: { connect: 100, firstToken: 200, idle: 50, total: 1000 },
-      isFresh: () => options.fresh ?? true,
+      freshUntil: (options.fresh ?? true) ? Infinity : -1,
     },
     { timer, held },
   ).start();
@@ -113,7 +113,7 @@ describe('time-outs', () => {
 describe('given up', () => {
   test('before the connection stands: nothing is sent', async () => {
     const { attempt, controller } = begin();
-    attempt.abort();
+    attempt.closed();
     expect(await attempt.outcome).toEqual({ kind: 'aborted', sent: false });
     expect(() => attempt.onRequestStart(controller)).toThrow('given up');
   });
@@ -130,7 +130,7 @@ describe('given up', () => {
     attempt.onRequestStart(controller);
     headers();
     if (events > 0) event('{"role":"assistant"}');
-    attempt.abort();
+    attempt.closed();
     expect(await attempt.outcome).toEqual({ kind: 'aborted', sent: true });
     expect({ held: held.used, did }).toEqual({ held: 0, did: ['abort'] });
   });
@@ -141,7 +141,7 @@ describe('given up', () => {
     headers('application/json');
     attempt.onResponseData(controller, Buffer.from('{"choices":['));
     expect(held.used).toBe(12);
-    attempt.abort();
+    attempt.closed();
     expect(await attempt.outcome).toEqual({ kind: 'aborted', sent: true });
     expect(held.used).toBe(0);
   });

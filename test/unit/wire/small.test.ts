@@ -54,8 +54,8 @@ describe('the coarse timer', () => {
   test('expires once what is due, and what is re-armed not before its new time', () => {
     let now = 0;
     const timer = new CoarseTimer(() => now);
-    const first = { at: 10, expire: jest.fn() };
-    const second = { at: 10, expire: jest.fn() };
+    const first = { at: 10, place: -1, expire: jest.fn() };
+    const second = { at: 10, place: -1, expire: jest.fn() };
     timer.add(first);
     timer.add(second);
     second.at = 20;
@@ -69,6 +69,22 @@ describe('the coarse timer', () => {
     timer.remove(first);
     timer.remove(second);
   });
+});
+
+test('the coarse timer forgets exactly what is removed, in whatever order', () => {
+  let now = 0;
+  const timer = new CoarseTimer(() => now);
+  const expired: string[] = [];
+  const deadlines = ['a', 'b', 'c', 'd'].map((name) => ({ at: 10, place: -1, expire: (): void => void expired.push(name) }));
+  const [a, b, c, d] = deadlines as [typeof deadlines[0], typeof deadlines[0], typeof deadlines[0], typeof deadlines[0]];
+  for (const deadline of [a, b, c, d, b]) timer.add(deadline);
+  timer.remove(a);
+  timer.remove(a);
+  timer.remove(c);
+  now = 10;
+  timer.tick();
+  expect(expired.toSorted()).toEqual(['b', 'd']);
+  for (const deadline of deadlines) timer.remove(deadline);
 });
 
 describe('the status when nothing can serve follows the contract', () => {
