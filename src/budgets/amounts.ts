@@ -1,8 +1,6 @@
 /** Amounts as the engines take them: whole and not negative, whatever an estimate or an upstream's usage says. */
 import type { Actual, Dimension } from './types.ts';
 
-const DIMENSIONS: readonly Dimension[] = ['requests', 'tokens', 'input_tokens', 'output_tokens', 'concurrency'];
-
 /** Redis counts in 64-bit integers, JavaScript and Lua exactly only up to 2^53. */
 const LARGEST = 2 ** 50;
 
@@ -14,14 +12,4 @@ export function wholeAmount(amount: number): number {
 export function knownAmount(actual: Actual, dimension: Dimension): number | undefined {
   const amount = actual[dimension];
   return amount === undefined || Number.isNaN(amount) ? undefined : wholeAmount(amount);
-}
-
-/** The dimensions of which the use is known; the others keep what was reserved. */
-export function knownAmounts(actual: Actual): [Dimension, number][] {
-  const known: [Dimension, number][] = [];
-  for (const dimension of DIMENSIONS) {
-    const amount = knownAmount(actual, dimension);
-    if (amount !== undefined) known.push([dimension, amount]);
-  }
-  return known;
 }

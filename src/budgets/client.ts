@@ -1,20 +1,10 @@
 /** The connection to Redis: one server, Sentinel or Cluster. The only file that loads ioredis, and only when asked to. */
-import type { ClusterOptions, RedisOptions } from 'ioredis';
+import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis';
 import type { RedisClient } from './commands.ts';
+import { accessOf, keepFresh, urlOf, type RedisSettings } from './redis-access.ts';
+import { answerSentinels } from './sentinel-password.ts';
 
-export interface RedisSettings {
-  /** redis:// or rediss://; instead of host, port, db, username and password. */
-  readonly url?: string;
-  readonly host?: string;
-  readonly port?: number;
-  readonly db?: number;
-  readonly username?: string;
-  readonly password?: string;
-  readonly tls?: { readonly ca?: string };
-  /** Nodes as host:port. */
-  readonly sentinel?: { readonly name: string; readonly nodes: readonly string[] };
-  readonly cluster?: { readonly nodes: readonly string[] };
-}
+export { secretsOf, type RedisSettings } from './redis-access.ts';
 
 type PlainOptions = RedisOptions & { readonly replyMapping: 'legacy' };
 
@@ -30,29 +20,44 @@ const SILENCE_MS = 3_000;
 export async function connectRedis(settings: RedisSettings, random: () => number = Math.random): Promise<RedisClient> {
   // The default export is the CommonJS module itself, in Node and in a bundle alike.
   const { default: ioredis } = await import('ioredis');
-  const { Cluster, Redis } = ioredis;
-  const client = settings.cluster
-    ? new Cluster(settings.cluster.nodes.map(address), clusterOptions(settings, random))
-    : new Redis(redisOptions(settings, random));
+  return settings.cluster
+    ? preparedCluster(new ioredis.Cluster(settings.cluster.nodes.map(address), clusterOptions(settings, random)), settings)
+    : preparedRedis(new ioredis.Redis(redisOptions(settings, random)), settings);
+}
+
+function preparedRedis(client: Redis, settings: RedisSettings): Redis {
   // Without a listener ioredis writes errors to standard error; what they mean is told by the engine.
   client.on('error', () => undefined);
+  keepFresh(client.options, settings, settings.sentinel ? undefined : hostOf(settings));
+  if (settings.sentinel) answerSentinels(client);
   return client;
 }
 
-/** What must not be seen in an error's text. */
-export function secretsOf(settings: RedisSettings): string[] {
-  const inUrl = urlOf(settings)?.password;
-  const secrets = [settings.password, inUrl, inUrl && decodeURIComponent(inUrl)];
-  return secrets.filter((secret): secret is string => secret !== undefined && secret !== '');
+function preparedCluster(cluster: Cluster, settings: RedisSettings): Cluster {
+  cluster.on('error', (error: Error & { lastNodeError?: Error | null }) => {
+    // "Failed to refresh slots cache." says nothing of a wrong password.
+    if (error.lastNodeError) error.message += ` ${error.lastNodeError.message}`;
+  });
+  // A node connects later, on its first use.
+  cluster.on('+node', (node: Redis) => {
+    keepFresh(node.options, settings, node.options.host);
+    // ioredis looks at no answer to this one; a rejection that nobody handles would end the process.
+    const asking = node.asking.bind(node);
+    node.asking = () => {
+      const answer = asking();
+      answer.catch(() => undefined);
+      return answer;
+    };
+  });
+  return cluster;
 }
 
-/** limiter.md 4.7. A queue in the client would hide that Redis is away; ours is in settles.ts. */
-function commonOptions(settings: RedisSettings): PlainOptions {
+/** limiter.md 4.7. A queue in the client would hide that Redis is away; ours is in outbox.ts. */
+function commonOptions(settings: RedisSettings, host?: string): PlainOptions {
   return {
     protocol: 2,
     replyMapping: 'legacy',
-    ...credentials(settings),
-    ...(settings.tls || settings.url?.startsWith('rediss:') ? { tls: { ...settings.tls } } : {}),
+    ...accessOf(settings, host),
     maxRetriesPerRequest: 0,
     enableAutoPipelining: false,
     autoResendUnfulfilledCommands: false,
@@ -60,31 +65,35 @@ function commonOptions(settings: RedisSettings): PlainOptions {
     connectTimeout: 1_000,
     socketTimeout: SILENCE_MS,
     keepAlive: 10_000,
+    // The address may mean another server by now; in a script the word stands further back.
+    reconnectOnError: ({ message }) => /\bREADONLY\b/.test(message),
   };
 }
 
 export function redisOptions(settings: RedisSettings, random: () => number): PlainOptions {
-  const options: PlainOptions = {
-    ...commonOptions(settings),
+  const retry = {
     db: databaseOf(settings),
     enableOfflineQueue: false,
-    retryStrategy: (times) => jittered(times, random),
+    retryStrategy: (times: number) => jittered(times, random),
   };
-  if (settings.sentinel)
+  if (settings.sentinel) {
+    const options = commonOptions(settings);
     return {
       ...options,
+      ...retry,
       name: settings.sentinel.name,
       sentinels: settings.sentinel.nodes.map(address),
       sentinelRetryStrategy: (times) => jittered(times, random),
-      enableTLSForSentinelMode: settings.tls !== undefined,
-      ...(settings.tls ? { sentinelTLS: { ...settings.tls } } : {}),
+      // A Sentinel whose host stands still would be waited for without end.
+      sentinelCommandTimeout: COMMAND_MS,
+      enableTLSForSentinelMode: options.tls !== undefined,
+      ...(options.tls ? { sentinelTLS: options.tls } : {}),
     };
+  }
   const url = urlOf(settings);
-  return {
-    ...options,
-    host: url ? url.hostname.replace(/^\[|\]$/g, '') : (settings.host ?? '127.0.0.1'),
-    port: url ? Number(url.port || 6379) : (settings.port ?? 6379),
-  };
+  const host = hostOf(settings);
+  const port = url ? Number(url.port || 6379) : (settings.port ?? 6379);
+  return { ...commonOptions(settings, host), ...retry, host, port };
 }
 
 export function clusterOptions(settings: RedisSettings, random: () => number): ClusterOptions & { redisOptions: PlainOptions } {
@@ -98,31 +107,26 @@ export function clusterOptions(settings: RedisSettings, random: () => number): C
     retryDelayOnClusterDown: 20,
     slotsRefreshTimeout: 500,
     clusterRetryStrategy: (times) => jittered(times, random),
+    // An address in place of the name would not be the one in the certificate.
+    ...(settings.tls ? { dnsLookup: (host, use) => use(null, host) } : {}),
   };
 }
 
-function credentials(settings: RedisSettings): Pick<RedisOptions, 'username' | 'password'> {
+function hostOf(settings: RedisSettings): string {
   const url = urlOf(settings);
-  const username = url ? decodeURIComponent(url.username) : settings.username;
-  const password = url ? decodeURIComponent(url.password) : settings.password;
-  return { ...(username ? { username } : {}), ...(password ? { password } : {}) };
+  return url ? url.hostname.replace(/^\[|\]$/g, '') : (settings.host ?? '127.0.0.1');
 }
 
 function databaseOf(settings: RedisSettings): number {
-  const url = urlOf(settings);
-  return url ? Number(url.pathname.slice(1) || 0) : (settings.db ?? 0);
+  return Number(urlOf(settings)?.pathname.slice(1) || (settings.db ?? 0));
 }
 
-/** Node's own error carries the whole text, and with it the password. */
-function urlOf({ url }: RedisSettings): URL | undefined {
-  if (url === undefined) return undefined;
-  if (!URL.canParse(url)) throw new Error('the Redis url cannot be read');
-  return new URL(url);
-}
-
-/** 50 to 1,000 ms, so that pods do not come back all at once. */
+/**
+ * 50 to 450 ms, so that pods do not come back all at once, and none later than the others wait for it: what it decided alone
+ * is to be told before they are decided for (homecoming.ts).
+ */
 function jittered(times: number, random: () => number): number {
-  const most = Math.min(1_000, 50 * 2 ** Math.min(times, 10));
+  const most = Math.min(450, 50 * 2 ** Math.min(times, 10));
   return Math.round(50 + random() * (most - 50));
 }
 

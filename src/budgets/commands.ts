@@ -1,12 +1,11 @@
-/** The scripts as typed calls: one round trip each. Knows the keys and how arguments and answers are written. */
+/** The scripts as typed calls: one round trip each. Knows the keys; ops-wire.ts knows how operations are written. */
 import type { Cluster, Redis } from 'ioredis';
-import type { Writable } from 'node:stream';
-import { knownAmounts, wholeAmount } from './amounts.ts';
-import { coalescing } from './coalesce.ts';
-import type { Held } from './model.ts';
-import type { Scripts } from './scripts.ts';
-import { SCRIPT_NAMES } from './scripts.ts';
-import type { Actual, Ask, Candidate, Decision, Dimension, Level, Refusal, WindowShape } from './types.ts';
+import type { BeatAnswer, Held, NewEpoch, Op, OpResult, Orphan } from './ops.ts';
+import { CIRCUITS, LETTERS, OpReader, OpWriter, type Arg, type BudgetIndex } from './ops-wire.ts';
+import { SCRIPT_NAMES, type ScriptName, type Scripts } from './scripts.ts';
+import type { Health, Level, Subjects, Usage, WindowShape } from './types.ts';
+
+export type { AssertedUse, BeatAnswer, Held, NewEpoch, Op, OpResult, Orphan, Undecided } from './ops.ts';
 
 export type RedisClient = Redis | Cluster;
 
@@ -15,109 +14,144 @@ export interface CommandsOptions {
   readonly scripts: Scripts;
   readonly keyPrefix: string;
   readonly window: WindowShape;
+  /** How long a slot is held and a reservation counts as under way without a beat. */
   readonly leaseMs: number;
+  /** How long an orphan is remembered. */
   readonly recordMs: number;
 }
 
 /** `now` is for tests; without it Redis' own clock is used. All reject when Redis cannot answer. */
 export interface Commands {
-  reserve(id: string, candidates: readonly Candidate[], now?: number): Promise<Decision>;
-  /** `budgets`: those that may have been charged. Answers whether there was such a reservation. */
-  settle(id: string, budgets: readonly string[], actual: Actual, now?: number): Promise<boolean>;
-  /** Answers the number of live pods. A heartbeat of 0 ms: the pod leaves. */
-  beat(pod: string, podMs: number, held: readonly Held[], now?: number): Promise<number>;
-  usage(budgets: ReadonlyMap<string, readonly Ask[]>, now?: number): Promise<Map<string, readonly Level[]>>;
+  /**
+   * In order, and all at one moment. With an `epoch` (not empty) that is not the one in Redis, nothing is reserved.
+   * Answers in order.
+   */
+  apply(ops: readonly Op[], epoch: string, now?: number): Promise<OpResult[]>;
+  /** A heartbeat of 0 ms: the pod leaves. */
+  beat(pod: string, podMs: number, held: readonly Held[], newEpoch: NewEpoch, now?: number): Promise<BeatAnswer>;
+  usage(subjects: Subjects, now?: number): Promise<Usage>;
 }
-
-const LETTERS: Readonly<Record<Dimension, string>> = {
-  requests: 'r',
-  tokens: 't',
-  input_tokens: 'i',
-  output_tokens: 'o',
-  concurrency: 'c',
-};
-const DIMENSIONS = new Map(Object.entries(LETTERS).map(([name, letter]) => [letter, name as Dimension]));
 
 /** Rings expire this long after their newest sub-bucket, far beyond any window. */
 const RING_MS = 600_000;
 
-type Script = (keys: number, ...args: (string | number)[]) => Promise<unknown>;
+/** Redis does nothing else while a script runs: more operations than this are sent as several calls. */
+const MOST_OPS = 250;
+
+type Run = (args: readonly Arg[]) => Promise<unknown>;
+
+interface BudgetKeys {
+  readonly rings: string;
+  readonly slots: string;
+  readonly money: string;
+  /** The call that it was last part of, and its place there. */
+  call: number;
+  index: number;
+}
 
 export function createCommands(options: CommandsOptions): Commands {
-  const { client, scripts, keyPrefix, window, leaseMs, recordMs } = options;
-  for (const name of SCRIPT_NAMES) client.defineCommand(`spillway_${name}`, { lua: scripts[name] });
-  const coalesce = coalescing(() => ('stream' in client ? (client.stream as Writable | undefined) : undefined));
-  const run = (name: keyof Scripts, keys: readonly string[], args: readonly (string | number)[]) => {
-    const script = Reflect.get(client, `spillway_${name}`) as Script;
-    coalesce();
-    return script.call(client, keys.length, ...keys, ...args);
-  };
-
+  const { client, keyPrefix, window, leaseMs, recordMs } = options;
+  const run = define(client, options.scripts);
   // One hash tag: in a cluster all of it lives on one node, or no script could see several budgets at once.
   const tag = `{${keyPrefix}}`;
-  const records = [`${tag}:rsv`, `${tag}:lease`];
-  const slotsKey = (budget: string) => `${tag}:c:${budget}`;
-  const budgetKeys = (budgets: readonly string[]) =>
-    budgets.flatMap((budget) => [`${tag}:u:${budget}`, slotsKey(budget)]);
-  const ringMs = Math.max(RING_MS, 2 * window.stepMs * (window.steps + 1));
+  const records = `${tag}:rsv`;
+  const leases = `${tag}:lease`;
+  const ringsOf = `${tag}:u:`;
+  const shape = [window.stepMs, window.steps, Math.max(RING_MS, 2 * window.stepMs * (window.steps + 1)), leaseMs] as const;
+
+  const budgets = new Map<string, BudgetKeys>();
+  let call = 0;
+  let keys: string[] = [];
+  /** Numbers the budgets of one call, and collects their keys. */
+  const indexOf: BudgetIndex = (name) => {
+    let budget = budgets.get(name);
+    if (!budget) {
+      budget = { rings: ringsOf + name, slots: `${tag}:c:${name}`, money: `${tag}:m:${name}`, call: 0, index: 0 };
+      budgets.set(name, budget);
+    }
+    if (budget.call !== call) {
+      budget.call = call;
+      budget.index = (keys.length + 1) / 3;
+      keys.push(budget.rings, budget.slots, budget.money);
+    }
+    return budget.index;
+  };
+  const begin = () => {
+    call += 1;
+    keys = [records, leases];
+  };
+  const whole = (args: readonly Arg[]) => [keys.length as Arg].concat(keys, args);
+
+  const applyAtOnce = async (ops: readonly Op[], epoch: string, now: number): Promise<OpResult[]> => {
+    begin();
+    const args: Arg[] = [now, ...shape, recordMs, epoch, ops.length];
+    for (const op of ops) args.push(op.kind === 'assert' ? '@' : op.id);
+    const writer = new OpWriter(args, indexOf);
+    for (const op of ops) writer.write(op);
+    const reader = new OpReader((await run.apply(whole(args))) as number[]);
+    return ops.map((op) => reader.read(op));
+  };
 
   return {
-    async reserve(id, candidates, now = 0) {
-      const keys = [...records, ...budgetKeys(candidates.map(({ budget }) => budget))];
-      const args: (string | number)[] = [now, id, window.stepMs, window.steps, ringMs, leaseMs, recordMs];
-      args.push(candidates.length);
-      for (const { asks } of candidates) {
-        args.push(asks.length);
-        for (const { dimension, limit, amount } of asks) args.push(LETTERS[dimension], limit, wholeAmount(amount));
-      }
-      const [replayed, text] = (await run('reserve', keys, args)) as [number, string];
-      return readDecision(text, replayed === 1);
+    async apply(ops, epoch, now = 0) {
+      if (ops.length <= MOST_OPS) return applyAtOnce(ops, epoch, now);
+      const parts: Promise<OpResult[]>[] = [];
+      for (let at = 0; at < ops.length; at += MOST_OPS) parts.push(applyAtOnce(ops.slice(at, at + MOST_OPS), epoch, now));
+      return (await Promise.all(parts)).flat();
     },
 
-    async settle(id, budgets, actual, now = 0) {
-      const args: (string | number)[] = [now, id, window.stepMs, window.steps, ringMs];
-      for (const [dimension, amount] of knownAmounts(actual)) args.push(LETTERS[dimension], amount);
-      return (await run('settle', [...records, ...budgetKeys(budgets)], args)) === 1;
-    },
-
-    async beat(pod, podMs, held, now = 0) {
-      const slots = [...new Set(held.map(({ slotOf }) => slotOf))].filter((budget) => budget !== null);
-      const keys = [`${tag}:pods`, ...records, ...slots.map(slotsKey)];
-      const places = new Map<string | null, number>(slots.map((budget, index) => [budget, index + 1]));
-      const args: (string | number)[] = [now, pod, podMs, 2 * recordMs, leaseMs, recordMs];
-      for (const { id, slotOf } of held) args.push(id, places.get(slotOf) ?? 0);
-      return (await run('beat', keys, args)) as number;
-    },
-
-    async usage(budgets, now = 0) {
-      const args: (string | number)[] = [now, window.stepMs, window.steps];
-      for (const asks of budgets.values()) args.push(asks.length, ...asks.map(({ dimension }) => LETTERS[dimension]));
-      const numbers = (await run('usage', budgetKeys([...budgets.keys()]), args)) as number[];
-      let at = 0;
-      const read = ({ dimension, limit }: Ask): Level => {
-        at += 2;
-        return { dimension, limit, used: numbers[at - 2]!, resetMs: numbers[at - 1]! };
+    async beat(pod, podMs, held, newEpoch, now = 0) {
+      const places = new Map<string, number>();
+      const args: Arg[] = [now, pod, podMs, 2 * recordMs, leaseMs, newEpoch.id, newEpoch.learnMs, newEpoch.after ?? 0];
+      const slots = (budget: string) => {
+        if (!places.has(budget)) places.set(budget, places.size + 1);
+        return places.get(budget)!;
       };
-      return new Map([...budgets].map(([name, asks]) => [name, asks.map(read)]));
+      for (const { id, slotOf } of held) args.push(id, slotOf === null ? 0 : slots(slotOf));
+      const beatKeys = [`${tag}:pods`, `${tag}:grants`, records, leases];
+      for (const budget of places.keys()) beatKeys.push(`${tag}:c:${budget}`);
+      const answer = (await run.beat([beatKeys.length as Arg].concat(beatKeys, args))) as Arg[];
+      const [pods, grant, epoch, learningMs, newest] = answer as [number, number, string, number, number];
+      const orphans: Orphan[] = [];
+      for (let i = 5; i < answer.length; i += 2)
+        orphans.push({ id: String(answer[i]), budget: String(answer[i + 1]).slice(ringsOf.length) });
+      return { pods, grant, epoch, learningMs, newest, orphans };
+    },
+
+    async usage(subjects, now = 0) {
+      const models = new Map<string, string[]>();
+      for (const name of subjects.budgets.keys()) models.set(name, []);
+      for (const [model, budget] of subjects.models) {
+        const known = models.get(budget);
+        if (known) known.push(model);
+        else models.set(budget, [model]);
+      }
+      begin();
+      const args: Arg[] = [now, ...shape, models.size];
+      for (const [name, its] of models) {
+        indexOf(name);
+        const asks = subjects.budgets.get(name) ?? [];
+        args.push(asks.length, ...asks.map(({ dimension }) => LETTERS[dimension]), its.length, ...its);
+      }
+      const numbers = (await run.usage(whole(args))) as number[];
+      const levels = new Map<string, readonly Level[]>();
+      const health = new Map<string, Health>();
+      let at = 0;
+      const next = () => numbers[at++]!;
+      for (const [name, its] of models) {
+        const asks = subjects.budgets.get(name);
+        if (asks) levels.set(name, asks.map(({ dimension, limit }) => ({ dimension, limit, used: next(), resetMs: next() })));
+        for (const model of its) health.set(model, { circuit: CIRCUITS[next()]!, cooldownMs: next() });
+      }
+      return { levels, health };
     },
   };
 }
 
-/** chosen|dimension,wait,...|dimension,limit,used,reset,... (reserve.lua) */
-function readDecision(text: string, replayed: boolean): Decision {
-  const [chosen, refused, held] = text.split('|');
-  const refusals: Refusal[] = [];
-  const levels: Level[] = [];
-  const why = refused ? refused.split(',') : [];
-  for (let i = 0; i < why.length; i += 2)
-    refusals.push({ dimension: DIMENSIONS.get(why[i]!)!, waitMs: Number(why[i + 1]) });
-  const full = held ? held.split(',') : [];
-  for (let i = 0; i < full.length; i += 4)
-    levels.push({
-      dimension: DIMENSIONS.get(full[i]!)!,
-      limit: Number(full[i + 1]),
-      used: Number(full[i + 2]),
-      resetMs: Number(full[i + 3]),
-    });
-  return { chosen: Number(chosen), refusals, levels, replayed, by: 'redis' };
+function define(client: RedisClient, scripts: Scripts): Record<ScriptName, Run> {
+  const defined = SCRIPT_NAMES.map((name) => {
+    client.defineCommand(`spillway_${name}`, { lua: scripts[name] });
+    return [name, (Reflect.get(client, `spillway_${name}`) as Run).bind(client)] as const;
+  });
+  return Object.fromEntries(defined) as Record<ScriptName, Run>;
 }

@@ -12,8 +12,8 @@ export type BudgetsEvent =
 export interface LinkOptions {
   readonly isReady: () => boolean;
   readonly beat: () => Promise<void>;
-  /** Every time a beat was answered. */
-  readonly onBeat: () => void;
+  /** Every time a beat was answered. @param awayMs how long Redis was away before it, 0 if it was not */
+  readonly onBeat: (awayMs: number) => void;
   /** Once per change; a first connection that succeeds is none. */
   readonly onEvent: (event: BudgetsEvent) => void;
   readonly message: (error: unknown) => string;
@@ -89,12 +89,12 @@ export class Link {
 
   #answered(): void {
     if (this.#state === 'closed') return;
-    const wasAway = this.#state === 'away';
+    const awayMs = this.#state === 'away' ? Math.max(1, this.#options.clock() - this.#awaySince) : 0;
     this.#state = 'up';
     this.#lastError = null;
     this.#release();
-    if (wasAway) this.#options.onEvent({ kind: 'recovered', awayMs: this.#options.clock() - this.#awaySince });
-    this.#options.onBeat();
+    if (awayMs > 0) this.#options.onEvent({ kind: 'recovered', awayMs });
+    this.#options.onBeat(awayMs);
   }
 
   #schedule(): void {

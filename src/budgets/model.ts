@@ -2,64 +2,17 @@
  * The budgets' rules over state in memory: what the Lua scripts do, operation by operation. It is the engine of one
  * process, the engine for when Redis is away, and the reference that the tests hold the scripts against.
  */
-import { ringSize, type WindowShape } from '../wire/window.ts';
-import { knownAmount, wholeAmount } from './amounts.ts';
-import { Ring } from './ring.ts';
-import { SortedSet } from './sorted.ts';
-import type { Actual, Ask, Candidate, Decision, Dimension, Level, Refusal } from './types.ts';
+import { wholeAmount } from './amounts.ts';
+import { CLOSED, gate, passed, shown, type Gate } from './health.ts';
+import { budgetOf, levelOf, take, usedOf, waitOf, type Budget, type Charge, type Model, type Reservation } from './model-state.ts';
+import type { Ask, Candidate, Decision, Dimension, Health, Level, Refusal, ReserveOptions } from './types.ts';
 
-/** Expired records collected per admission, which adds one; the same number as in reserve.lua. */
-const COLLECTED = 4;
+export { createModel, type Model, type ModelOptions } from './model-state.ts';
+export { beat, forget } from './model-beat.ts';
+export { assertUse, extend, orphan, report, settle } from './model-changes.ts';
+export type { Held } from './ops.ts';
 
-interface Charge {
-  readonly dimension: Dimension;
-  readonly index: number;
-  readonly amount: number;
-}
-
-interface Reservation {
-  readonly decision: Decision;
-  readonly budget: string;
-  readonly charges: readonly Charge[];
-}
-
-interface Budget {
-  readonly rings: Map<Dimension, Ring>;
-  readonly slots: SortedSet;
-}
-
-export interface ModelOptions {
-  readonly window: WindowShape;
-  /** How long a concurrency slot is held without a beat. */
-  readonly leaseMs: number;
-  /** How long a reservation is remembered without a settle or a beat. */
-  readonly recordMs: number;
-}
-
-export interface Model extends ModelOptions {
-  readonly budgets: Map<string, Budget>;
-  readonly reservations: Map<string, Reservation>;
-  readonly expiries: SortedSet;
-  readonly pods: SortedSet;
-}
-
-/** A reservation that is under way, for `beat`. */
-export interface Held {
-  readonly id: string;
-  /** Whose concurrency slot it holds; null if none. */
-  readonly slotOf: string | null;
-}
-
-export function createModel(options: ModelOptions): Model {
-  if (ringSize(options.window) < 2) throw new RangeError('a window has at least one step');
-  return {
-    ...options,
-    budgets: new Map(),
-    reservations: new Map(),
-    expiries: new SortedSet(),
-    pods: new SortedSet(),
-  };
-}
+const ENFORCED: ReserveOptions = { enforce: true };
 
 /** The decision made for this id before, if it is still remembered. */
 export function recall(model: Model, id: string): Decision | undefined {
@@ -67,58 +20,44 @@ export function recall(model: Model, id: string): Decision | undefined {
   return known && { ...known.decision, replayed: true };
 }
 
-export function reserve(model: Model, id: string, candidates: readonly Candidate[], now: number): Decision {
+export function reserve(
+  model: Model,
+  id: string,
+  candidates: readonly Candidate[],
+  now: number,
+  { enforce }: ReserveOptions = ENFORCED,
+): Decision {
   const known = recall(model, id);
   if (known) return known;
   const refusals: Refusal[] = [];
   for (const [chosen, candidate] of candidates.entries()) {
-    const refusal = refuse(model, candidate, now);
-    if (refusal) {
-      refusals.push(refusal);
+    const budget = budgetOf(model, candidate.budget);
+    const through = wellness(budget, candidate.model, now);
+    if ('dimension' in through) {
+      refusals.push(through);
       continue;
     }
-    const charges = charge(model, id, candidate, now);
-    const levels = candidate.asks.map((ask) => level(model, candidate.budget, ask, now));
-    const decision: Decision = { chosen, refusals, levels, replayed: false, by: 'process' };
-    remember(model, id, { decision, budget: candidate.budget, charges }, now);
+    const full = refuse(model, budget, candidate.asks, now);
+    if (full && enforce) {
+      refusals.push(full);
+      continue;
+    }
+    const charges = charge(model, budget, id, candidate.asks, now);
+    turn(model, budget, candidate.model, through, id, now);
+    const levels = candidate.asks.map((ask) => levelOf(model, budget, ask, now));
+    const probe = 'as' in through && through.as === 'probe';
+    const decision: Decision = { chosen, refusals, levels, replayed: false, probe, would: full ?? null, by: 'process' };
+    remember(model, id, candidate, decision, charges, now);
     return decision;
   }
-  return { chosen: -1, refusals, levels: [], replayed: false, by: 'process' };
+  return { chosen: -1, refusals, levels: [], replayed: false, probe: false, would: null, by: 'process' };
 }
 
 /** Takes over what Redis decided, room or no room: so that this process knows its own use when Redis is away. */
 export function adopt(model: Model, id: string, candidate: Candidate, decision: Decision, now: number): void {
   if (model.reservations.has(id)) return;
-  const charges = charge(model, id, candidate, now);
-  remember(model, id, { decision, budget: candidate.budget, charges }, now);
-}
-
-/** Answers whether there was such a reservation. */
-export function settle(model: Model, id: string, actual: Actual, now: number): boolean {
-  const known = model.reservations.get(id);
-  if (!known) return false;
-  model.reservations.delete(id);
-  model.expiries.remove(id);
-  for (const { dimension, index, amount } of known.charges) {
-    const used = knownAmount(actual, dimension) ?? amount;
-    if (dimension === 'concurrency') budgetOf(model, known.budget).slots.remove(id);
-    else if (used < amount) ringOf(model, known.budget, dimension).giveBack(index, amount - used, now);
-    else ringOf(model, known.budget, dimension).add(used - amount, now);
-  }
-  return true;
-}
-
-/** Answers the number of live pods. A heartbeat of 0 ms: the pod leaves. */
-export function beat(model: Model, pod: string, podMs: number, held: readonly Held[], now: number): number {
-  model.pods.takeUpTo(now);
-  if (podMs > 0) model.pods.add(pod, now + podMs);
-  else model.pods.remove(pod);
-  for (const { id, slotOf } of held) {
-    if (!model.reservations.has(id)) continue;
-    if (slotOf !== null) budgetOf(model, slotOf).slots.add(id, now + model.leaseMs);
-    model.expiries.add(id, now + model.recordMs);
-  }
-  return model.pods.size;
+  const charges = charge(model, budgetOf(model, candidate.budget), id, candidate.asks, now);
+  remember(model, id, candidate, decision, charges, now);
 }
 
 export function usage(
@@ -126,75 +65,60 @@ export function usage(
   budgets: ReadonlyMap<string, readonly Ask[]>,
   now: number,
 ): Map<string, readonly Level[]> {
-  return new Map([...budgets].map(([name, asks]) => [name, asks.map((ask) => level(model, name, ask, now))]));
+  const levels = (name: string, asks: readonly Ask[]) => asks.map((ask) => levelOf(model, budgetOf(model, name), ask, now));
+  return new Map([...budgets].map(([name, asks]) => [name, levels(name, asks)]));
+}
+
+/** @param models each with its budget */
+export function health(model: Model, models: ReadonlyMap<string, string>, now: number): Map<string, Health> {
+  const its = (name: string, { circuits, cooldown }: Budget) => shown(circuits.get(name) ?? CLOSED, cooldown, now);
+  return new Map([...models].map(([name, budget]) => [name, its(name, budgetOf(model, budget))]));
+}
+
+/** What is held of one dimension now. */
+export function used(model: Model, budget: string, dimension: Dimension, now: number): number {
+  return usedOf(model, budgetOf(model, budget), dimension, now);
+}
+
+/** How a request gets to the model, or why it does not. */
+function wellness({ cooldown, circuits }: Budget, model: string, now: number): Gate | Refusal {
+  if (now < cooldown.until) return { dimension: 'cooldown', waitMs: cooldown.until - now };
+  const through = gate(circuits.get(model) ?? CLOSED, now);
+  return 'waitMs' in through ? { dimension: 'circuit_open', waitMs: through.waitMs } : through;
+}
+
+function turn(model: Model, { circuits }: Budget, name: string, through: Gate, id: string, now: number): void {
+  const before = circuits.get(name);
+  if (before) circuits.set(name, passed(before, through, id, now, model.probeMs));
 }
 
 /** Of several asks without room, the one that lasts longest is the reason; "never" (-1) lasts longest of all. */
-function refuse(model: Model, candidate: Candidate, now: number): Refusal | undefined {
+function refuse(model: Model, budget: Budget, asks: readonly Ask[], now: number): Refusal | undefined {
   let longest: Refusal | undefined;
-  for (const { dimension, limit, amount: given } of candidate.asks) {
+  for (const { dimension, limit, amount: given } of asks) {
     const amount = wholeAmount(given);
-    if (used(model, candidate.budget, dimension, now) + amount <= limit) continue;
-    let waitMs = 0;
-    if (amount > limit) waitMs = -1;
-    else if (dimension !== 'concurrency')
-      waitMs = ringOf(model, candidate.budget, dimension).waitFor(limit - amount, now);
+    if (usedOf(model, budget, dimension, now) + amount <= limit) continue;
+    const waitMs = amount > limit ? -1 : waitOf(model, budget, dimension, limit - amount, now);
     if (!longest || (longest.waitMs !== -1 && (waitMs === -1 || waitMs > longest.waitMs)))
       longest = { dimension, waitMs };
   }
   return longest;
 }
 
-function charge(model: Model, id: string, candidate: Candidate, now: number): Charge[] {
-  return candidate.asks.map(({ dimension, amount: given }) => {
-    const amount = wholeAmount(given);
-    if (dimension === 'concurrency') {
-      if (amount > 0) {
-        const { slots } = budgetOf(model, candidate.budget);
-        slots.takeUpTo(now);
-        slots.add(id, now + model.leaseMs);
-      }
-      return { dimension, index: 0, amount };
-    }
-    const ring = ringOf(model, candidate.budget, dimension);
-    const index = ring.index(now);
-    ring.add(amount, now);
-    return { dimension, index, amount };
-  });
+function charge(model: Model, budget: Budget, id: string, asks: readonly Ask[], now: number): Charge[] {
+  return asks.map(({ dimension, amount }) => take(model, budget, dimension, wholeAmount(amount), id, now));
 }
 
-function remember(model: Model, id: string, reservation: Reservation, now: number): void {
-  for (const dead of model.expiries.takeUpTo(now, COLLECTED)) model.reservations.delete(dead);
+function remember(
+  model: Model,
+  id: string,
+  candidate: Candidate,
+  decision: Decision,
+  charges: Charge[],
+  now: number,
+): void {
+  const { model: name, budget } = candidate;
+  const reservation: Reservation = { decision, model: name, budget, charges, progress: new Map(), orphan: false };
   model.reservations.set(id, reservation);
-  model.expiries.add(id, now + model.recordMs);
-}
-
-function level(model: Model, budget: string, { dimension, limit }: Ask, now: number): Level {
-  const resetMs = dimension === 'concurrency' ? 0 : ringOf(model, budget, dimension).resetMs(now);
-  return { dimension, limit, used: used(model, budget, dimension, now), resetMs };
-}
-
-/** What is held of one dimension now. */
-export function used(model: Model, budget: string, dimension: Dimension, now: number): number {
-  if (dimension === 'concurrency') return budgetOf(model, budget).slots.countAbove(now);
-  return ringOf(model, budget, dimension).used(now);
-}
-
-function budgetOf(model: Model, name: string): Budget {
-  let budget = model.budgets.get(name);
-  if (!budget) {
-    budget = { rings: new Map(), slots: new SortedSet() };
-    model.budgets.set(name, budget);
-  }
-  return budget;
-}
-
-function ringOf(model: Model, name: string, dimension: Dimension): Ring {
-  const { rings } = budgetOf(model, name);
-  let ring = rings.get(dimension);
-  if (!ring) {
-    ring = new Ring(model.window);
-    rings.set(dimension, ring);
-  }
-  return ring;
+  model.expiries.add(id, now + model.leaseMs);
 }

@@ -1,38 +1,24 @@
 /**
- * Budgets shared through Redis. Redis decides while it answers; while it does not, this process decides by its share of
- * each limit, at once. Its own admissions are kept here too, so that the last minute's use counts against the share.
+ * Budgets shared through Redis. Redis decides while it answers; while it does not, this pod decides by its share of each
+ * limit, at once. Its own admissions are kept here too, so that the last minute's use counts against the share, and so that
+ * Redis can be told when it is back.
  */
+import { Alone, type AloneMode } from './alone.ts';
 import { createCommands, type Commands, type RedisClient } from './commands.ts';
+import { Homecoming } from './homecoming.ts';
+import { INTERVALS, type Intervals } from './intervals.ts';
+import { Ledger, type Live } from './ledger.ts';
+import { ChainLimiter, type Question } from './limiter.ts';
 import { Link, type BudgetsEvent } from './link.ts';
 import * as local from './model.ts';
-import { FORGOTTEN_MS } from './process.ts';
+import type { Held, NewEpoch, OpResult } from './ops.ts';
+import { Outbox } from './outbox.ts';
 import { safeMessage } from './safe-message.ts';
 import { loadScripts } from './scripts.ts';
-import { Settles } from './settles.ts';
-import { excuseShares, LastSeen } from './shares.ts';
-import { ringSize } from '../wire/window.ts';
 import { realTimers, within, type Timers } from './timers.ts';
-import type { Actual, Ask, Budgets, BudgetsState, Candidate, Decision, Dimension, Level, WindowShape } from './types.ts';
-
-export interface Intervals {
-  readonly beatMs: number;
-  /** A concurrency slot without a beat is given back after this. */
-  readonly leaseMs: number;
-  /** A pod without a beat is no longer counted after this. */
-  readonly podMs: number;
-  /** A reservation without settle or beat is forgotten after this. */
-  readonly recordMs: number;
-  /** After a failure Redis is left alone for this long, then probed. */
-  readonly retryMs: number;
-}
-
-export const INTERVALS: Intervals = {
-  beatMs: 5_000,
-  leaseMs: 30_000,
-  podMs: 15_000,
-  recordMs: 600_000,
-  retryMs: 500,
-};
+import type { Actual, Ask, Budgets, BudgetsState, Candidate, Decision, Report, ReserveOptions, Subjects, Usage, WindowShape } from './types.ts';
+import { usageInParts } from './usage.ts';
+import { ringSize } from '../wire/window.ts';
 
 export interface RedisBudgetsOptions {
   /** `close` ends it. */
@@ -40,87 +26,92 @@ export interface RedisBudgetsOptions {
   readonly keyPrefix: string;
   readonly window: WindowShape;
   readonly pod: string;
-  /** Pods to share with while none have been seen. */
+  /** Until Redis has granted a share, this pod takes 1/maxPods. */
   readonly maxPods?: number;
-  /** How long a request waits for Redis before this process decides. */
+  readonly whenRedisIsDown?: AloneMode;
+  /** How long a request waits for Redis before this pod decides. */
   readonly timeoutMs?: number;
+  /** Milliseconds since 1970, never going back. */
   readonly clock?: () => number;
   readonly timers?: Timers;
   readonly intervals?: Partial<Intervals>;
   readonly onEvent?: (event: BudgetsEvent) => void;
   /** Never to be seen in an error's text. */
-  readonly secrets?: readonly string[];
+  readonly secrets?: () => readonly string[];
 }
 
 /** For what nobody waits for. */
 const PATIENCE_MS = 1_000;
 const BEAT_BATCH = 200;
-const USAGE_BATCH = 50;
-const NOTHING: Actual = { requests: 0, tokens: 0, input_tokens: 0, output_tokens: 0, concurrency: 0 };
+const MILLION = 1_000_000;
+/** How long an emptied Redis decides nothing, in beats: each pod's next beat tells it what was used. */
+const LEARN = 1.5;
+/** An admission that never ended is dropped: a leak somewhere must not fill the memory. */
+const FORGOTTEN_MS = 24 * 60 * 60 * 1_000;
+const NOTHING: Actual = { requests: 0, tokens: 0, input_tokens: 0, output_tokens: 0, concurrency: 0, cost_day: 0, cost_month: 0 };
+const ENFORCED: ReserveOptions = { enforce: true };
 
-interface Live {
-  readonly budget: string;
-  readonly slotOf: string | null;
-  readonly since: number;
-  renewed: number;
-}
+/** Redis answered, and took no decision. */
+const UNDECIDED = new Error('Redis takes no decisions yet');
 
 export class RedisBudgets implements Budgets {
-  readonly #client: RedisClient;
+  readonly #options: Required<Pick<RedisBudgetsOptions, 'pod' | 'timeoutMs' | 'client'>>;
   readonly #commands: Commands;
   readonly #link: Link;
-  readonly #settles: Settles;
-  readonly #model: local.Model;
-  readonly #seen: LastSeen;
-  readonly #pod: string;
+  readonly #outbox: Outbox;
+  readonly #limiter: ChainLimiter;
+  readonly #ledger: Ledger;
+  readonly #alone: Alone;
+  readonly #homecoming: Homecoming;
   readonly #clock: () => number;
   readonly #timers: Timers;
-  readonly #timeoutMs: number;
   readonly #intervals: Intervals;
-  /** Charged in Redis and not settled yet. */
-  readonly #live = new Map<string, Live>();
   /** Asked and not answered yet; with what it was settled meanwhile, if so. */
-  readonly #asking = new Map<string, Actual | null>();
+  readonly #asking = new Map<string, { actual: Actual; report: Report | undefined } | null>();
   #pods: number;
+  #epoch = '';
+  #newestBeat = 0;
 
   constructor(options: RedisBudgetsOptions) {
-    const { client, keyPrefix, window, secrets = [], onEvent = () => undefined } = options;
+    const { client, keyPrefix, window, pod, maxPods = 10, whenRedisIsDown = 'share', timeoutMs = 50, secrets = () => [], onEvent = () => undefined } = options;
     this.#intervals = { ...INTERVALS, ...options.intervals };
     const { leaseMs, recordMs, beatMs, retryMs } = this.#intervals;
-    this.#client = client;
-    this.#pod = options.pod;
-    this.#pods = options.maxPods ?? 10;
-    this.#timeoutMs = options.timeoutMs ?? 50;
-    const clock = options.clock ?? (() => performance.now());
+    this.#options = { client, pod, timeoutMs };
+    this.#pods = maxPods;
+    const clock = options.clock ?? (() => performance.timeOrigin + performance.now());
     this.#clock = () => Math.floor(clock());
     this.#timers = options.timers ?? realTimers;
-    this.#seen = new LastSeen(window.stepMs * ringSize(window));
-    this.#model = local.createModel({ window, leaseMs: FORGOTTEN_MS, recordMs: FORGOTTEN_MS });
+    this.#ledger = new Ledger(window, leaseMs);
+    this.#alone = new Alone(this.#ledger, whenRedisIsDown, window.stepMs * ringSize(window), 1 / maxPods);
     this.#commands = createCommands({ client, scripts: loadScripts(), keyPrefix, window, leaseMs, recordMs });
-    this.#settles = new Settles({
-      send: ({ id, budgets, actual }) => this.#patiently(this.#commands.settle(id, budgets, actual)),
+    this.#outbox = new Outbox({
+      apply: (ops) => this.#commands.apply(ops, this.#epoch),
       isUp: () => this.#link.isUp,
+      onFailure: (error) => this.#link.failed(error),
+      timeoutMs,
+      timers: this.#timers,
       clock: this.#clock,
       maxAgeMs: recordMs,
+    });
+    this.#homecoming = new Homecoming({ clock: this.#clock, timers: this.#timers, retryMs, tell: () => this.#tell(), beat: () => void this.#link.tick() });
+    this.#limiter = new ChainLimiter({
+      client,
+      ask: (id, question) => this.#ask(id, question),
+      alone: (id, { candidates, options: its }) => this.#alone.decide(id, candidates, its, this.#clock()),
     });
     this.#link = new Link({
       isReady: () => client.status === 'ready',
       beat: () => this.#beat(),
-      // Here the outage work will first put back into Redis what was decided without it.
-      onBeat: () => void this.#settles.drain(),
+      onBeat: (awayMs) => this.#beaten(awayMs),
       onEvent,
-      message: (error) => safeMessage(error, secrets),
+      message: (error) => safeMessage(error, secrets()),
       clock: this.#clock,
       timers: this.#timers,
       beatMs,
       retryMs,
     });
-    client.on('error', (error: unknown) => {
-      this.#link.failed(error);
-    });
-    client.on('close', () => {
-      this.#link.failed(new Error('the connection to Redis closed'));
-    });
+    client.on('error', (error: unknown) => this.#link.failed(error));
+    client.on('close', () => this.#link.failed(new Error('the connection to Redis closed')));
     client.on('ready', () => void this.#link.tick());
     if (client.status === 'ready') void this.#link.tick();
   }
@@ -130,125 +121,171 @@ export class RedisBudgets implements Budgets {
     return this.#link.settled();
   }
 
-  reserve(id: string, candidates: readonly Candidate[]): Decision | Promise<Decision> {
-    const known = local.recall(this.#model, id);
+  reserve(id: string, candidates: readonly Candidate[], options: ReserveOptions = ENFORCED): Decision | Promise<Decision> {
+    const known = this.#ledger.recall(id);
     if (known) return known;
-    return this.#link.isUp ? this.#ask(id, candidates) : this.#decide(id, candidates);
+    const now = this.#clock();
+    if (this.#link.isUp) {
+      if (this.#homecoming.isOver) return this.#decide(id, { candidates, options });
+      this.#homecoming.decided();
+    }
+    return this.#alone.decide(id, candidates, options, now);
   }
 
-  settle(id: string, actual: Actual): void {
-    if (this.#asking.has(id)) {
-      this.#asking.set(id, actual);
+  settle(id: string, actual: Actual, report?: Report): void {
+    const asking = this.#asking.get(id);
+    if (asking !== undefined) {
+      if (asking === null) this.#asking.set(id, { actual, report });
       return;
     }
-    const now = this.#clock();
-    local.settle(this.#model, id, actual, now);
-    const live = this.#live.get(id);
-    if (!live) return;
-    this.#live.delete(id);
-    this.#settles.push({ id, budgets: [live.budget], actual, at: now });
+    const live = this.#ledger.settle(id, actual, report, this.#clock());
+    if (live?.told) this.#outbox.tell({ kind: 'settle', id, budgets: [live.candidate.budget], actual, report });
   }
 
-  /** While Redis is away: this process's own use, of its share. */
-  async usage(budgets: ReadonlyMap<string, readonly Ask[]>): Promise<ReadonlyMap<string, readonly Level[]>> {
-    const wanted = [...budgets];
-    const found = new Map<string, readonly Level[]>();
+  report(id: string, report: Report): void {
+    const live = this.#ledger.live.get(id);
+    if (!live) return;
+    local.report(this.#ledger.own, id, report, this.#clock());
+    if (live.told && this.#link.isUp) this.#outbox.tell({ kind: 'report', id, budgets: [live.candidate.budget], report });
+  }
+
+  follow(id: string, soFar: () => Actual): void {
+    const live = this.#ledger.live.get(id);
+    if (live) live.soFar = soFar;
+  }
+
+  /** While Redis is away: this pod's own use, of its share. */
+  async usage(subjects: Subjects): Promise<Usage> {
     try {
-      for (let at = 0; at < wanted.length; at += USAGE_BATCH) {
+      return await usageInParts(subjects, (part) => {
         if (!this.#link.isUp) throw new Error('Redis is away');
-        const part = this.#commands.usage(new Map(wanted.slice(at, at + USAGE_BATCH)));
-        for (const [name, levels] of await this.#patiently(part)) found.set(name, levels);
-      }
-      return found;
+        return this.#patiently(this.#commands.usage(part));
+      });
     } catch {
-      const now = this.#clock();
-      const shared = wanted.map(([name, asks]) => [name, asks.map((ask) => this.#seen.share(name, ask, this.#pods, now))] as const);
-      return local.usage(this.#model, new Map(shared), now);
+      return this.#alone.usage(subjects, this.#clock());
     }
   }
 
   state(): BudgetsState {
     const up = this.#link.isUp;
-    return { mode: 'redis', up, degraded: !up, pods: this.#pods, lastError: this.#link.lastError };
+    return { mode: 'redis', up, degraded: !up || !this.#homecoming.isOver, pods: this.#pods, lastError: this.#link.lastError };
   }
 
   async close(): Promise<void> {
-    await this.#settles.idle();
-    if (this.#link.isUp) {
-      await this.#settles.drain();
-      await this.#patiently(this.#commands.beat(this.#pod, 0, [])).catch(() => undefined);
+    await this.#outbox.idle();
+    const { isUp } = this.#link;
+    if (isUp) {
+      for (const op of this.#ledger.tell(this.#clock())) this.#outbox.tell(op);
+      await this.#outbox.drain();
+      await this.#outbox.idle();
     }
+    // Before the pod leaves, or another beat would bring it back.
     this.#link.close();
-    this.#client.disconnect();
+    if (isUp) await this.#patiently(this.#commands.beat(this.#options.pod, 0, [], this.#newEpoch())).catch(() => undefined);
+    this.#options.client.disconnect();
   }
 
-  /** The one round trip on the request's way. */
-  async #ask(id: string, candidates: readonly Candidate[]): Promise<Decision> {
+  async #decide(id: string, question: Question): Promise<Decision> {
     this.#asking.set(id, null);
-    let decision: Decision;
-    try {
-      decision = await within(this.#commands.reserve(id, candidates), this.#timeoutMs, this.#timers, this.#clock);
-      this.#adopt(id, candidates, decision);
-    } catch (error) {
-      // Redis may run it yet: what it then takes is given back right behind it.
-      const budgets = candidates.map(({ budget }) => budget);
-      this.#settles.pushBehind({ id, budgets, actual: NOTHING, at: this.#clock() });
-      this.#link.failed(error);
-      decision = this.#decide(id, candidates);
-    }
+    const decision = await this.#limiter.decide(id, question);
     const settled = this.#asking.get(id);
     this.#asking.delete(id);
-    if (settled) this.settle(id, settled);
+    if (settled) this.settle(id, settled.actual, settled.report);
     return decision;
   }
 
-  #decide(id: string, candidates: readonly Candidate[]): Decision {
-    const now = this.#clock();
-    const shared = candidates.map(({ budget, asks }) => ({
-      budget,
-      asks: asks.map((ask) => this.#seen.share(budget, ask, this.#pods, now)),
-    }));
-    return excuseShares(local.reserve(this.#model, id, shared, now), candidates);
-  }
-
-  #adopt(id: string, candidates: readonly Candidate[], decision: Decision): void {
-    const now = this.#clock();
-    // Of a budget without room no figure comes; it is full.
-    for (const [i, { dimension }] of decision.refusals.entries()) {
-      const { budget, asks } = candidates[i]!;
-      const { limit } = asks.find((ask) => ask.dimension === dimension)!;
-      this.#note(budget, dimension, limit, limit, now);
+  /** The one round trip on the request's way. Rejects when Redis does not decide. */
+  async #ask(id: string, { candidates, options }: Question): Promise<Decision> {
+    let result: OpResult;
+    try {
+      result = await this.#outbox.ask({ kind: 'reserve', id, candidates, enforce: options.enforce });
+    } catch (error) {
+      // Redis may run it yet: what it then takes is given back right behind it.
+      const budgets = candidates.map(({ budget }) => budget);
+      this.#outbox.tellBehind({ kind: 'settle', id, budgets, actual: NOTHING, report: { kind: 'neutral' } });
+      throw error;
     }
-    const candidate = candidates[decision.chosen];
-    if (!candidate) return;
-    local.adopt(this.#model, id, candidate, decision, now);
-    for (const { dimension, limit, used } of decision.levels) this.#note(candidate.budget, dimension, limit, used, now);
-    const hasSlot = candidate.asks.some(({ dimension }) => dimension === 'concurrency');
-    const slotOf = hasSlot ? candidate.budget : null;
-    this.#live.set(id, { budget: candidate.budget, slotOf, since: now, renewed: now });
+    if (result === 'other_epoch') void this.#link.tick();
+    if (typeof result !== 'object') throw UNDECIDED;
+    const now = this.#clock();
+    const candidate = candidates[result.chosen];
+    if (candidate) this.#ledger.adopt(id, candidate, result, now);
+    this.#alone.learn(candidates, result, now);
+    return result;
   }
 
-  #note(budget: string, dimension: Dimension, limit: number, used: number, now: number): void {
-    this.#seen.note(budget, dimension, limit, used, local.used(this.#model, budget, dimension, now), this.#pods, now);
-  }
-
-  /** Tells Redis that this pod lives, and which slots and long-running reservations it still holds. */
+  /** Tells Redis that this pod lives and which reservations it still holds; learns its share, and whether Redis was emptied. */
   async #beat(): Promise<void> {
-    const now = this.#clock();
-    const held: local.Held[] = [];
-    for (const [id, live] of this.#live) {
-      if (now - live.since > FORGOTTEN_MS) this.#live.delete(id);
-      else if (live.slotOf !== null || now - live.renewed > this.#intervals.recordMs / 3) {
-        live.renewed = now;
-        held.push({ id, slotOf: live.slotOf });
-      }
-    }
+    const { pod, timeoutMs } = this.#options;
+    const held = this.#held(this.#clock());
     let at = 0;
     do {
-      const part = this.#commands.beat(this.#pod, this.#intervals.podMs, held.slice(at, at + BEAT_BATCH));
-      this.#pods = Math.max(1, await within(part, this.#timeoutMs, this.#timers, this.#clock));
+      const sentAt = this.#clock();
+      const part = held.slice(at, at + BEAT_BATCH);
+      const beat = this.#commands.beat(pod, this.#intervals.podMs, part, this.#newEpoch());
+      const answer = await within(beat, timeoutMs, this.#timers, this.#clock);
+      // Not before: of a beat that was lost the leases are not renewed.
+      for (const { id } of part) this.#ledger.renewed(id, sentAt);
+      this.#pods = Math.max(1, answer.pods);
+      const now = this.#clock();
+      if (this.#epoch !== '' && this.#epoch !== answer.epoch) {
+        this.#ledger.emptied(now);
+        this.#outbox.forget();
+      }
+      this.#epoch = answer.epoch;
+      this.#newestBeat = answer.newest;
+      this.#homecoming.learn(answer.learningMs);
+      // The first to come back to an emptied Redis is granted what the others still use: until all are back the old grants hold.
+      if (this.#link.isUp && this.#homecoming.isOver) this.#alone.grant = answer.grant / MILLION;
+      for (const { id, budget } of answer.orphans) this.#outbox.tell({ kind: 'orphan', id, budgets: [budget] });
       at += BEAT_BATCH;
     } while (at < held.length);
+  }
+
+  /** Also asks the long calls what they have used so far. */
+  #held(now: number): Held[] {
+    const held: Held[] = [];
+    for (const [id, live] of this.#ledger.live) {
+      if (now - live.since > FORGOTTEN_MS) this.#ledger.live.delete(id);
+      else {
+        this.#followUp(id, live, now);
+        if (!live.told || now - live.renewed < this.#intervals.leaseMs / 3) continue;
+        const hasSlot = live.candidate.asks.some(({ dimension }) => dimension === 'concurrency');
+        held.push({ id, slotOf: hasSlot ? live.candidate.budget : null });
+      }
+    }
+    return held;
+  }
+
+  #followUp(id: string, { candidate, soFar, told }: Live, now: number): void {
+    const actual = soFar?.();
+    if (!actual) return;
+    this.#ledger.extend(id, actual, now);
+    const isBeyond = ({ dimension, amount }: Ask) => dimension.startsWith('cost_') || (actual[dimension] ?? 0) > amount;
+    if (told && this.#link.isUp && candidate.asks.some(isBeyond)) this.#outbox.tell({ kind: 'extend', id, budgets: [candidate.budget], actual });
+  }
+
+  /** After each beat that was answered. @param awayMs how long Redis was away before it, 0 if it was not */
+  #beaten(awayMs: number): void {
+    if (awayMs > 0) this.#homecoming.begin();
+    void this.#outbox.drain();
+    this.#tell();
+  }
+
+  /** What this pod decided alone. */
+  #tell(): void {
+    if (!this.#link.isUp) return;
+    const now = this.#clock();
+    for (const op of this.#homecoming.isLearning ? this.#ledger.tellUse(now) : this.#ledger.tell(now)) {
+      const live = op.kind === 'reserve' && this.#ledger.live.get(op.id);
+      if (live) this.#outbox.tell(op, (result) => this.#ledger.heard(op.id, live, result, this.#clock()));
+      else this.#outbox.tell(op);
+    }
+  }
+
+  #newEpoch(): NewEpoch {
+    const id = `${this.#options.pod}.${this.#clock()}`;
+    return { id, learnMs: this.#epoch === '' ? 0 : Math.ceil(this.#intervals.beatMs * LEARN), after: this.#newestBeat };
   }
 
   #patiently<T>(work: Promise<T>): Promise<T> {

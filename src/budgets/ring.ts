@@ -27,11 +27,16 @@ export class Ring {
   }
 
   add(amount: number, now: number): void {
-    if (amount <= 0) return;
-    const index = this.index(now);
-    const cleared = Math.max(this.#top + 1, index - this.#shape.steps);
-    for (let k = cleared; k <= index; k += 1) this.#slots[k % this.#slots.length] = 0;
-    this.#top = index;
+    this.addAt(this.index(now), amount, now);
+  }
+
+  /** Adds to an older sub-bucket, if that still counts. */
+  addAt(index: number, amount: number, now: number): void {
+    if (amount <= 0 || index < this.#first(now)) return;
+    const top = this.index(now);
+    const cleared = Math.max(this.#top + 1, top - this.#shape.steps);
+    for (let k = cleared; k <= top; k += 1) this.#slots[k % this.#slots.length] = 0;
+    this.#top = top;
     this.#slots[index % this.#slots.length]! += amount;
   }
 
@@ -39,6 +44,14 @@ export class Ring {
   giveBack(index: number, amount: number, now: number): void {
     if (index > this.#top || index < this.#first(now)) return;
     this.#slots[index % this.#slots.length]! -= Math.min(amount, this.#value(index));
+  }
+
+  /** What counts, by sub-bucket. */
+  entries(now: number): [index: number, amount: number][] {
+    const found: [number, number][] = [];
+    for (let index = this.#first(now); index <= this.#top; index += 1)
+      if (this.#value(index) > 0) found.push([index, this.#value(index)]);
+    return found;
   }
 
   /** Milliseconds until the ring holds `room` or less. */

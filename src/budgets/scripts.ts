@@ -1,19 +1,17 @@
 /** The scripts that run in Redis, read from lua/ once at start; `--- @include "x"` stands for lua/include/x.lua. */
 import { readFileSync } from 'node:fs';
 
-export const SCRIPT_NAMES = ['reserve', 'settle', 'beat', 'usage'] as const;
+export const SCRIPT_NAMES = ['apply', 'beat', 'usage'] as const;
 export type ScriptName = (typeof SCRIPT_NAMES)[number];
 export type Scripts = Readonly<Record<ScriptName, string>>;
 
+const INCLUDES = ['base', 'ring', 'money', 'health', 'budget', 'record'] as const;
+
 export function loadScripts(): Scripts {
-  const ring = readFileSync(new URL('./lua/include/ring.lua', import.meta.url), 'utf8');
-  const load = (file: URL) => resolveIncludes(readFileSync(file, 'utf8'), { ring });
-  return {
-    reserve: load(new URL('./lua/reserve.lua', import.meta.url)),
-    settle: load(new URL('./lua/settle.lua', import.meta.url)),
-    beat: load(new URL('./lua/beat.lua', import.meta.url)),
-    usage: load(new URL('./lua/usage.lua', import.meta.url)),
-  };
+  const read = (path: string) => readFileSync(new URL(`./lua/${path}.lua`, import.meta.url), 'utf8');
+  const includes = Object.fromEntries(INCLUDES.map((name) => [name, read(`include/${name}`)]));
+  const load = (name: ScriptName) => resolveIncludes(read(name), includes);
+  return { apply: load('apply'), beat: load('beat'), usage: load('usage') };
 }
 
 /** Comments are left out: every new connection sends the text once. */

@@ -7,6 +7,10 @@ export class SortedSet {
     return this.#order.length;
   }
 
+  score(member: string): number | undefined {
+    return this.#scores.get(member);
+  }
+
   add(member: string, score: number): void {
     if (this.#scores.has(member)) this.remove(member);
     const last = this.#order.at(-1);
@@ -28,11 +32,17 @@ export class SortedSet {
     return this.#order.length - this.#upTo(score);
   }
 
-  /** The first members with a score of at most `score`, removed. */
-  takeUpTo(score: number, most = Infinity): string[] {
+  /** The first members with a score of at most `score`. */
+  upTo(score: number, most = Infinity): string[] {
     const first = this.#order[0];
     if (first === undefined || this.#scores.get(first)! > score) return [];
-    const taken = this.#order.splice(0, Math.min(most, this.#upTo(score)));
+    return this.#order.slice(0, Math.min(most, this.#upTo(score)));
+  }
+
+  /** As `upTo`, removed. */
+  takeUpTo(score: number, most = Infinity): string[] {
+    const taken = this.upTo(score, most);
+    this.#order.splice(0, taken.length);
     for (const member of taken) this.#scores.delete(member);
     return taken;
   }

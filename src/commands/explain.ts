@@ -1,6 +1,5 @@
 /** `spillway explain FILE --model M`: which models would be tried, in which order, and why. Nothing is sent. */
 import { parseArgs } from 'node:util';
-import { LATER } from '../config/built.ts';
 import { CONFIG_KEY } from '../config/load.ts';
 import { quoted } from '../config/looks-like-secret.ts';
 import type { Config } from '../config/types.ts';
@@ -9,6 +8,7 @@ import { codeOf, messageOf } from '../wire/record.ts';
 import { UsageError, type Io } from './command.ts';
 import { promptOf, type Prompt } from './explain/prompt.ts';
 import { roadOf, type Road } from './explain/road.ts';
+import { choose } from './explain/task.ts';
 import { textOf } from './explain/text.ts';
 import { readConfig } from './read-config.ts';
 
@@ -17,9 +17,10 @@ export const EXPLAIN_HELP = `usage: spillway explain FILE --model M [options]
 Which models a request for M would try, in which order, and why; what it would reserve of each budget, and the policy in force.
 FILE is plain YAML, a ConfigMap manifest, or - for standard input. Nothing is sent, and no key is needed.
 
-  --model M             what the app sends as "model": a group or a model
-  --prompt-tokens N     the size of the prompt, in tokens; wins over --text
-  --text T              a prompt to measure, as the sidecar would
+  --model M             what the app sends as "model": a group, a model, or auto
+  --prompt-tokens N     the size of the prompt, in tokens; wins over the size of --text
+  --text T              a prompt to measure, as the sidecar would; for auto its words count, too
+  --task T              for auto: what the app sends as x-spillway-task
   --json                the same as JSON
   --key KEY             the key of the ConfigMap that holds the configuration (default: ${CONFIG_KEY})
   --help                this text
@@ -35,13 +36,14 @@ export async function explain(args: string[], io: ExplainIo): Promise<number> {
     io.stdout(EXPLAIN_HELP);
     return 0;
   }
-  const { file, key, model, prompt, json } = asked;
+  const { file, key, model, prompt, text, task, json } = asked;
   const loaded = await readConfig(file, key, io);
   if (!('config' in loaded)) {
     for (const line of loaded) io.stderr(`${line}\n`);
     return 1;
   }
-  const road = roadOf(loaded.config, loaded.inactive, model, prompt);
+  const choice = model === 'auto' ? choose(loaded.config, task, text, prompt) : undefined;
+  const road = roadOf(loaded.config, loaded.inactive, choice?.group ?? model, prompt, choice);
   if (road === undefined) {
     io.stderr(`spillway explain: ${unknown(loaded.config, model)}\n`);
     return 1;
@@ -55,6 +57,8 @@ interface Asked {
   readonly key: string;
   readonly model: string;
   readonly prompt: Prompt;
+  readonly text: string | undefined;
+  readonly task: string | undefined;
   readonly json: boolean;
 }
 
@@ -65,9 +69,10 @@ function read(args: string[]): Asked | undefined {
   const [file, ...more] = positionals;
   if (file === undefined || file === '') throw new UsageError('which file?');
   if (more.length > 0) throw new UsageError('one file at a time');
-  const { model, text } = values;
+  const { model, text, task } = values;
   if (model === undefined || model === '') throw new UsageError('which model? --model names a group or a model');
-  return { file, key: values.key ?? CONFIG_KEY, model, prompt: promptOf(model, tokens(values['prompt-tokens']), text), json: values.json ?? false };
+  if (task !== undefined && model !== 'auto') throw new UsageError('--task goes with --model auto');
+  return { file, key: values.key ?? CONFIG_KEY, model, prompt: promptOf(model, tokens(values['prompt-tokens']), text), text, task, json: values.json ?? false };
 }
 
 function parsed(args: string[]) {
@@ -75,6 +80,7 @@ function parsed(args: string[]) {
     model: { type: 'string' },
     'prompt-tokens': { type: 'string' },
     text: { type: 'string' },
+    task: { type: 'string' },
     json: { type: 'boolean' },
     key: { type: 'string' },
     help: { type: 'boolean', short: 'h' },
@@ -97,8 +103,7 @@ function tokens(written: string | undefined): number | undefined {
 function unknown(config: Config, model: string): string {
   const known = [...new Set([...Object.keys(config.groups), ...Object.keys(config.models)])];
   const list = `known are ${known.join(', ')}`;
-  const later = model === 'auto' ? LATER.find(({ path }) => path === 'tasks') : undefined;
-  if (later !== undefined) return `"auto" picks a group by the file's tasks, but ${later.message}, and the app gets 404; name a group or a model: ${list}`;
+  if (model === 'auto') return `"auto" picks a group by the file's tasks, and it has none: the app gets 404; name a group or a model: ${list}`;
   const near = nearest(model, known);
   return `there is no model or group ${quoted(model)}: ${near === undefined ? '' : `did you mean "${near}"? `}${list}`;
 }

@@ -6,12 +6,14 @@ import { createBudgets } from '../budgets/create.ts';
 import type { Budgets, WindowShape } from '../budgets/types.ts';
 import { resolveSecret, SecretError, type Environment } from '../config/secrets.ts';
 import type { Config } from '../config/types.ts';
+import { LearnedOutput } from '../decide/learned-output.ts';
 import { builtProviders } from '../providers/index.ts';
 import { openAiRequestReader } from '../providers/openai/request.ts';
 import { adminPlane } from '../server/admin-plane.ts';
 import { BudgetsHolder } from '../server/budgets-holder.ts';
 import { ConfigKeeper } from '../server/config-keeper.ts';
 import { dataPlane } from '../server/data-plane.ts';
+import { FloodGuard } from '../server/flood-guard.ts';
 import { Gateway } from '../server/gateway.ts';
 import { createHttpServer } from '../server/http-server.ts';
 import { passthrough } from '../server/passthrough.ts';
@@ -72,6 +74,8 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const timer = new CoarseTimer(() => performance.now());
   const held = new HeldBytes(options.bufferBytes);
   const instruments = new Instruments();
+  const learned = new LearnedOutput();
+  const flood = new FloodGuard({ now: timer.now });
   const recorder = new Recorder(instruments, timer.now);
   const dispatchers = new Dispatchers(proxySettings(env));
   let budgets: BudgetsHolder | undefined;
@@ -86,13 +90,20 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       window: options.window,
       pod,
       maxPods: config.budgets.maxPods,
+      whenRedisIsDown: config.budgets.whenRedisIsDown,
       onEvent: (event) => log.warn({ redis: event }, 'redis'),
+      onFindings: (findings) => {
+        for (const { code, message, remedy } of findings) log.warn({ code }, `${message}: ${remedy}`);
+      },
     });
 
   const keeper = new ConfigKeeper(options.source.name, {
     log,
     providers: builtProviders(Date.now),
     meters: new Map(),
+    learned,
+    gauges: new Map(),
+    random: Math.random,
     now: () => new Date(),
     secret: (model, ref) => secretOrWarn(model, ref, env, log),
     onApply: (runtime, before) => {
@@ -125,6 +136,9 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     held,
     newId,
     maxAgeMs: options.maxAgeMs,
+    learned,
+    flood,
+    random: Math.random,
   });
   const data = dataPlane({
     runtime: keeper.runtime,
@@ -132,6 +146,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     recorder,
     readers: { chat: openAiRequestReader('chat'), completions: openAiRequestReader('completions'), embeddings: openAiRequestReader('embeddings') },
     passthrough: passthrough({ runtime: keeper.runtime, budgets: budgets.current, recorder, newId, now: timer.now, draining: () => draining, proxyEnv: env }),
+    flood,
     limits: { bodyBytes: options.bodyBytes, bodyIdleMs: options.bodyIdleMs },
     held,
     timer,

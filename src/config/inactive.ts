@@ -1,13 +1,13 @@
 /** What a valid file asks for that this version does not do: one warning each, never silence. */
-import { BALANCES, LATER, PROVIDERS, type Later } from './built.ts';
+import { LATER, PROVIDERS, type Later } from './built.ts';
 import { valueAt, type Finding } from './issues.ts';
-import { list, matching, sections, type Raw } from './raw.ts';
+import { matching, sections, type Raw } from './raw.ts';
 import type { Path } from './tree.ts';
 import type { Config } from './types.ts';
 
 /** @param standard a configuration with nothing but defaults */
 export function inactive(root: Raw, config: Config, standard: Config): Finding[] {
-  return [...LATER.flatMap((later) => asked(later, root, config, standard)), ...providers(root), ...balances(root)];
+  return [...LATER.flatMap((later) => asked(later, root, config, standard)), ...providers(root)];
 }
 
 function asked({ path: pattern, when, message }: Later, root: Raw, config: Config, standard: Config): Finding[] {
@@ -15,7 +15,7 @@ function asked({ path: pattern, when, message }: Later, root: Raw, config: Confi
     .filter(({ path }) => {
       const value = valueAt(config, path);
       if (when === 'stated') return value !== undefined;
-      if (when === 'filled') return Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false;
+      if (when === 'on') return value === true;
       return JSON.stringify(value) !== JSON.stringify(valueAt(standard, defaultPath(path)));
     })
     .map(({ path }) => ({ path, at: 'key', message }));
@@ -33,15 +33,4 @@ function providers(root: Raw): Finding[] {
       ? []
       : [{ path: ['models', name, 'provider'], at: 'value', message: `models with provider ${String(provider)} are skipped as untranslatable in this version` }],
   );
-}
-
-function balances(root: Raw): Finding[] {
-  if (BALANCES) return [];
-  return sections(root, 'groups')
-    .filter(([, group]) => list(group['models']).length > 1)
-    .map(([name, group]) => ({
-      path: ['groups', name, group['balance'] === undefined ? 'models' : 'balance'],
-      at: 'key',
-      message: 'in this version the models of a group are tried in the order listed; they do not share the load',
-    }));
 }

@@ -1,6 +1,6 @@
 /** The one schema as editors read it: the JSON schema that is published as spillway.schema.json. */
 import * as z from 'zod/mini';
-import { BALANCES, LATER, PROVIDERS, UNENFORCED } from './built.ts';
+import { LATER, PROVIDERS, UNENFORCED } from './built.ts';
 import { schema } from './schema.ts';
 import { provider } from './schema/models.ts';
 
@@ -65,10 +65,7 @@ export function notesAt(path: SchemaPath): readonly string[] {
 /** What validate warns of beside the tables in built.ts. */
 export function others(): readonly { readonly path: string; readonly message: string }[] {
   const missing = z.toJSONSchema(provider).enum!.filter((name) => !PROVIDERS.includes(String(name)));
-  return [
-    ...(missing.length > 0 ? [{ path: 'models.*.provider', message: `models with provider ${missing.join(', ')} are skipped as untranslatable in this version` }] : []),
-    ...(BALANCES ? [] : [{ path: 'groups.*.balance', message: 'in this version the models of a group are tried in the order listed; they do not share the load' }]),
-  ];
+  return missing.length > 0 ? [{ path: 'models.*.provider', message: `models with provider ${missing.join(', ')} are skipped as untranslatable in this version` }] : [];
 }
 
 function matches(pattern: string, path: SchemaPath): boolean {

@@ -1,6 +1,6 @@
 /** The schema's and all other checks over one tree, every mistake at once. */
 import * as z from 'zod/mini';
-import { azureHasAddress, limitsAreEnforced, sharedBudgetsAgree } from './checks/models.ts';
+import { azureHasAddress, costLimitsHavePrices, limitsAreEnforced, sharedBudgetsAgree } from './checks/models.ts';
 import { keysAreNames, modelsAreThere, namesExist, noCircles, nothingIsAuto } from './checks/names.ts';
 import { pastedSecrets } from './checks/pasted-secrets.ts';
 import { redisIsOnePlace } from './checks/redis.ts';
@@ -26,6 +26,7 @@ const CHECKS: readonly Check[] = [
   noCircles,
   azureHasAddress,
   limitsAreEnforced,
+  costLimitsHavePrices,
   redisIsOnePlace,
 ];
 

@@ -9,7 +9,7 @@ import { redis } from './schema/redis.ts';
 
 const budgets = z.strictObject({
   enforce: standard(flag, true, 'false: decide, count and show, but divert nothing for a budget (a trial run).'),
-  outputEstimate: standard(z.enum(['learned', 'max-tokens']), 'learned', 'What a request reserves for its answer: as much as answers have used so far, or its max_tokens.'),
+  outputEstimate: standard(z.enum(['learned', 'max-tokens']), 'learned', 'What a request reserves for its answer. learned: as much as answers have used so far; before there are enough of them its max_tokens, else 1,000, at most a tenth of the limit. max-tokens: its max_tokens, else 1,000.'),
   whenRedisIsDown: standard(z.enum(['share', 'open', 'closed']), 'share', 'share: each pod keeps to the share handed out before the outage; open: no limits; closed: requests are refused.'),
   maxPods: standard(positive, 10, 'A pod that starts while Redis is away takes 1/maxPods of every limit.'),
 });

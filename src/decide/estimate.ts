@@ -46,9 +46,28 @@ export function learn(ratio: Ratio, size: Size, input: number): Ratio {
   };
 }
 
+/** What of a request says how long its answer may be. */
+export interface WantedOutput {
+  /** The most tokens that one choice may have, if the caller set it. */
+  readonly maxTokens: number | undefined;
+  /** Choices that the model writes; 0 for an embedding. */
+  readonly outputs: number;
+}
+
+/** `budgets.outputEstimate`: how many tokens an answer reserves. */
+export interface OutputEstimator {
+  /** Undefined: not known yet, and each limit is asked for what `estimateOutput` says. */
+  tokens(model: string, app: string | undefined, wanted: WantedOutput): number | undefined;
+}
+
+/** `max-tokens`: all that the caller allows. */
+export const MAX_TOKENS: OutputEstimator = {
+  tokens: (_model, _app, { maxTokens, outputs }) => (maxTokens ?? DEFAULT_OUTPUT) * outputs,
+};
+
 /**
- * Tokens that an answer reserves: what the caller allows, else 1,000, but never more than a tenth of the limit, so that a
- * generous `max_tokens` does not shut a small budget. What an answer uses beyond is charged when it is known.
+ * While nothing is known of a model's answers: what the caller allows, else 1,000, but never more than a tenth of the limit, so
+ * that a generous `max_tokens` does not shut a small budget. What an answer uses beyond is charged when it is known.
  */
 export function estimateOutput(maxTokens: number | undefined, outputs: number, limit: number): number {
   const wanted = (maxTokens ?? DEFAULT_OUTPUT) * outputs;

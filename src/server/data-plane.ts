@@ -1,6 +1,8 @@
 /** The caller's side: Express routes, a request read and handed to the gateway, every mistake answered. */
 import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response } from 'express';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { DRILL_NAMES, drillOf, type Drill } from '../decide/drill.ts';
+import { estimateInput, FIRST_RATIO } from '../decide/estimate.ts';
 import { SpillwayError } from '../errors.ts';
 import type { ModelRequest, Operation, RequestReader } from '../providers/types.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -8,7 +10,9 @@ import type { CoarseTimer, Deadline } from '../wire/coarse-timer.ts';
 import { parseDuration } from '../wire/duration.ts';
 import type { HeldBytes } from '../wire/held-bytes.ts';
 import { headerOf } from '../wire/http.ts';
-import type { Exchange, Gateway } from './gateway.ts';
+import { FLOOD_PER_SECOND, type FloodGuard } from './flood-guard.ts';
+import type { Exchange } from './exchange.ts';
+import type { Gateway } from './gateway.ts';
 import { listModels, oneModel } from './models.ts';
 import { CallerLeft, checkHead, printable, readBody, type Body, type ReadLimits } from './read.ts';
 import type { Recorder } from './record.ts';
@@ -23,6 +27,7 @@ export interface DataPlaneDeps {
   readonly readers: Readonly<Record<Operation, RequestReader>>;
   /** What else of the provider's API is forwarded. */
   readonly passthrough: RequestHandler;
+  readonly flood: FloodGuard;
   readonly limits: ReadLimits;
   readonly held: HeldBytes;
   readonly timer: CoarseTimer;
@@ -76,12 +81,14 @@ async function answer(req: IncomingMessage, res: ServerResponse, read: RequestRe
   const runtime = deps.runtime();
   if (deps.draining()) throw new SpillwayError('shutting_down', [], 1);
   checkHead(req);
+  const app = appOf(req, deps);
+  if (deps.flood.isFlooding(app ?? '')) throw new SpillwayError('too_many_refusals', [FLOOD_PER_SECOND], 1);
   // From here on it is taken, until its response is closed: a shutdown waits for the rest of its body, too.
   const taken = new Taken(res, deps);
   taken.body = await readBody(req, deps.limits, deps.held, deps.timer);
   const startedAt = deps.timer.now();
   const request = read(taken.body.bytes, () => runtime.known);
-  const exchange = exchangeFor(req, res, request, runtime, startedAt, deps);
+  const exchange = exchangeFor(req, res, request, runtime, app, startedAt);
   taken.follow(exchange);
   await deps.gateway.serve(exchange);
 }
@@ -121,19 +128,43 @@ class Taken implements Deadline {
   }
 }
 
-function exchangeFor(req: IncomingMessage, res: ServerResponse, request: ModelRequest, runtime: Runtime, startedAt: number, deps: DataPlaneDeps): Exchange {
-  const route = runtime.routes.get(request.model);
+/** `auto` is what the tasks make of it. */
+function groupOf(req: IncomingMessage, request: ModelRequest, { tasks }: Runtime): string {
+  if (request.model !== 'auto' || tasks === undefined) return request.model;
+  const task = headerOf(req, 'x-spillway-task');
+  return tasks({ task, text: () => request.promptText(), promptTokens: estimateInput(request, FIRST_RATIO) }).group;
+}
+
+function drillIn(req: IncomingMessage, { config }: Runtime): Drill | undefined {
+  const header = headerOf(req, 'x-spillway-drill');
+  const drill = drillOf(header, config.drills);
+  if (drill === 'unknown') throw new SpillwayError('unknown_drill', [printable(header!), DRILL_NAMES]);
+  return drill;
+}
+
+/** Whose request it is, if anybody says. */
+function appOf(req: IncomingMessage, { defaultApp }: DataPlaneDeps): string | undefined {
+  const app = headerOf(req, 'x-spillway-app') ?? defaultApp;
+  return app === undefined ? undefined : printable(app);
+}
+
+function exchangeFor(req: IncomingMessage, res: ServerResponse, request: ModelRequest, runtime: Runtime, app: string | undefined, startedAt: number): Exchange {
+  const route = runtime.routes.get(groupOf(req, request, runtime));
   if (route === undefined) throw new SpillwayError('model_not_found', [printable(request.model), runtime.known]);
-  const app = headerOf(req, 'x-spillway-app') ?? deps.defaultApp;
   return {
     req,
     res,
+    original: request,
     request,
     route,
-    app: app === undefined ? undefined : printable(app),
+    app,
     noFallback: headerOf(req, 'x-spillway-no-fallback') === 'true',
     startedAt,
     deadlineAt: startedAt + Math.min(route.policy.deadline, deadlineOf(req)),
+    drill: drillIn(req, runtime),
+    begun: undefined,
+    reached: undefined,
+    continueBy: undefined,
     holder: undefined,
   };
 }

@@ -1,19 +1,31 @@
 /** The loop of the road: decide, attempt, and either give the answer out or go on to the next model. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Actual, Budgets, Decision } from '../budgets/types.ts';
+import type { Budgets, Decision, Report } from '../budgets/types.ts';
 import { asksFor, UNKNOWN, UNSENT } from '../decide/asks.ts';
+import { answered, firstToken } from '../decide/gauge.ts';
+import type { LearnedOutput } from '../decide/learned-output.ts';
+import { stepAfter } from '../decide/policy.ts';
+import { NEUTRAL, OK, reportOf } from '../decide/report.ts';
 import { chargeOfFailure } from '../decide/settlement.ts';
-import type { ModelRequest } from '../providers/types.ts';
+import { stepWhenNothingOpen, waitForPrimary } from '../decide/waits.ts';
+import type { Failure } from '../providers/types.ts';
 import type { Log } from '../telemetry/log.ts';
 import { Attempt } from '../upstream/attempt.ts';
-import type { Outcome, UpstreamDeps } from '../upstream/types.ts';
+import type { Failed, UpstreamDeps } from '../upstream/types.ts';
 import type { Dispatchers } from '../upstream/dispatchers.ts';
 import type { Reason } from '../wire/reasons.ts';
-import { giveAnswer, giveError, giveRefusal, giveStream } from './give-out.ts';
-import { forwardable } from './headers.ts';
-import { refusal, triedFor, type Tried } from './respond.ts';
+import { callOf, drilled } from './call.ts';
+import { Charge } from './charge.ts';
+import type { Exchange } from './exchange.ts';
+import type { FloodGuard } from './flood-guard.ts';
+import { giveAnswer, giveError, giveRefusal, settleWith } from './give-out.ts';
+import { giveBroken, giveStream } from './give-stream.ts';
+import { landedWithin, raced, type Flight, type Landed } from './hedge.ts';
+import { Journey } from './journey.ts';
+import { ordered, orderOf } from './order.ts';
+import { pause } from './pause.ts';
+import { refusal } from './respond.ts';
 import type { Recorder } from './record.ts';
-import type { Route, Target } from './runtime.ts';
+import type { Hedging } from './runtime.ts';
 
 export interface GatewayDeps extends UpstreamDeps {
   /** The engine in force; a request keeps the one that it began with. */
@@ -25,54 +37,13 @@ export interface GatewayDeps extends UpstreamDeps {
   readonly newId: () => string;
   /** How old a reservation may be when its request is written, in ms (docs/decisions/0002). */
   readonly maxAgeMs: number;
+  /** What answers have used. */
+  readonly learned: LearnedOutput;
+  readonly flood: FloodGuard;
+  readonly random: () => number;
 }
 
-/** One request of the app, on its way. */
-export interface Exchange {
-  readonly req: IncomingMessage;
-  readonly res: ServerResponse;
-  readonly request: ModelRequest;
-  readonly route: Route;
-  readonly app: string | undefined;
-  readonly noFallback: boolean;
-  /** On the timer's clock: when the whole request was read, and when it must be over. */
-  readonly startedAt: number;
-  readonly deadlineAt: number;
-  /** Told when the caller's connection is done with this answer: it has it all, or it left. */
-  holder: Holder | undefined;
-}
-
-/** An object, not a function: closures that hang on a request outlive it until a full collection (measured: 10 KB a request). */
-export interface Holder {
-  closed(): void;
-}
-
-/** What is known of a request so far. */
-export interface Progress {
-  readonly tried: Tried[];
-  attempts: number;
-  /** Time spent waiting for upstreams, in ms. */
-  waitedMs: number;
-}
-
-/** A call whose reservation is held: by whom it is answered and what it may be charged. */
-export class Charge {
-  readonly target: Target;
-  readonly decision: Decision;
-  private readonly budgets: Budgets;
-  private readonly id: string;
-
-  constructor(target: Target, decision: Decision, budgets: Budgets, id: string) {
-    this.target = target;
-    this.decision = decision;
-    this.budgets = budgets;
-    this.id = id;
-  }
-
-  settle(actual: Actual): void {
-    this.budgets.settle(this.id, actual);
-  }
-}
+const LATE_MS = 10;
 
 export class Gateway {
   private readonly deps: GatewayDeps;
@@ -84,126 +55,231 @@ export class Gateway {
   /** Answers the request, whatever happens; resolves when the answer is handed to the connection. */
   async serve(exchange: Exchange): Promise<void> {
     const { deps } = this;
-    const { route, res } = exchange;
-    const budgets = deps.budgets();
-    const progress: Progress = { tried: [], attempts: 0, waitedMs: 0 };
-    let rest = exchange.noFallback ? route.targets.slice(0, route.own) : route.targets;
-    while (rest.length > 0) {
-      if (res.destroyed) return deps.recorder.left(exchange, progress, undefined);
-      if (progress.attempts >= route.policy.maxAttempts) break;
-      if (deps.timer.now() >= exchange.deadlineAt) break;
+    const { res } = exchange;
+    const { maxAttempts } = exchange.route.policy;
+    const journey = new Journey(exchange, orderOf(exchange, deps.timer.now(), deps.random));
+    for (;;) {
+      if (res.destroyed) return deps.recorder.left(exchange, journey, undefined);
+      if (journey.attempts >= maxAttempts || deps.timer.now() >= exchange.deadlineAt) break;
       const sentAt = deps.timer.now();
-      const id = deps.newId();
-      // Models that can never be asked are passed over before any budget is.
-      const asked = rest.filter((target) => unusableFor(target, exchange) === undefined);
-      const deciding = decide(budgets, id, asked, exchange.request);
+      const deciding = this.decide(exchange, journey);
       // The engine in the process answers at once: then nothing is waited for.
-      const decision = deciding instanceof Promise ? await deciding : deciding;
+      const decided = deciding instanceof Promise ? await deciding : deciding;
       deps.recorder.decided(deps.timer.now() - sentAt);
-      const target = asked[decision.chosen];
-      const passed = target === undefined ? rest.length : rest.indexOf(target);
-      progress.tried.push(...whyPassed(rest.slice(0, passed), decision, exchange));
-      if (target === undefined) break;
-      const charge = new Charge(target, decision, budgets, id);
       if (res.destroyed) {
-        charge.settle(UNSENT);
-        return deps.recorder.left(exchange, progress, undefined);
+        decided?.settle(UNSENT, NEUTRAL);
+        return deps.recorder.left(exchange, journey, undefined);
       }
-      const begun = deps.timer.now();
-      const outcome = await this.attempt(target, exchange, begun, sentAt);
-      progress.waitedMs += deps.timer.now() - begun;
+      if (await this.preferPrimary(decided, exchange, journey)) continue;
+      if (decided === undefined) {
+        if (await this.waitForRoom(exchange, journey)) continue;
+        break;
+      }
+      const launched = this.launch(decided, exchange, journey, sentAt);
+      const { hedging } = exchange.route;
+      const { flight, outcome } = hedging === undefined ? { flight: launched, outcome: await launched.outcome } : await this.hedged(launched, hedging, exchange, journey);
+      const { charge } = flight;
+      const tookMs = deps.timer.now() - flight.begun;
+      journey.upstreamMs += deps.timer.now() - launched.begun;
       if (outcome.kind === 'stale') {
-        charge.settle(UNSENT);
-        rest = rest.slice(passed);
+        charge.settle(UNSENT, NEUTRAL);
         continue;
       }
-      progress.attempts++;
-      if (outcome.kind === 'stream') return giveStream(outcome, charge, exchange, progress, deps);
-      exchange.holder = undefined;
-      if (this.conclude(outcome, charge, exchange, progress)) return;
-      rest = rest.slice(passed + 1);
-    }
-    this.refuse(exchange, progress);
-  }
-
-  private attempt(target: Target, exchange: Exchange, begun: number, reservedAt: number): Promise<Outcome> {
-    const { deps } = this;
-    const { req, request, route, deadlineAt } = exchange;
-    const { timeouts } = route.policy;
-    const attempt = new Attempt(
-      {
-        dispatcher: deps.dispatchers.to(target.origin),
-        origin: target.origin,
-        path: target.basePath + target.provider!.paths[request.operation],
-        provider: target.provider!,
-        headers: [...forwardable(req.rawHeaders, req.headers.connection, target.headerNames), ...target.headers],
-        body: request.bodyFor(target.upstream),
-        request,
-        timeouts: { ...timeouts, total: Math.min(timeouts.total, deadlineAt - begun) },
-        freshUntil: reservedAt + deps.maxAgeMs,
-      },
-      deps,
-    );
-    exchange.holder = attempt;
-    return attempt.start().outcome;
-  }
-
-  /** @returns true when the request has its answer, false when the next model is to be asked */
-  private conclude(outcome: Exclude<Outcome, { kind: 'stale' | 'stream' }>, charge: Charge, exchange: Exchange, progress: Progress): boolean {
-    const { deps } = this;
-    switch (outcome.kind) {
-      case 'answer':
-        giveAnswer(outcome, charge, exchange, progress, deps);
-        return true;
-      case 'aborted':
-        // The upstream took the request in: it has counted the tokens, and may work on.
-        charge.settle(outcome.sent ? UNKNOWN : UNSENT);
-        deps.recorder.left(exchange, progress, outcome.sent ? charge.target : undefined);
-        return true;
-      case 'failed': {
-        const { failure, sent, head, body } = outcome;
-        charge.settle(chargeOfFailure(sent, failure.reason));
-        deps.recorder.attempted(charge.target, failure.reason ?? 'caller');
-        if (!failure.divert && head !== undefined) {
-          giveError(head, body!, charge, exchange, progress, deps);
-          return true;
-        }
-        const reason: Reason = failure.reason ?? 'malformed_response';
-        progress.tried.push({ model: charge.target.name, reason, waitMs: failure.retryAfterMs });
-        deps.log.info({ group: exchange.route.group, model: charge.target.name, reason, status: head?.status }, 'attempt failed');
-        return false;
+      journey.attempts++;
+      if (outcome.kind === 'stream') {
+        firstToken(charge.target.gauge, tookMs, deps.timer.now());
+        if (await giveStream(outcome, charge, exchange, journey, deps)) return;
+        continue;
       }
+      exchange.holder = undefined;
+      if (outcome.kind === 'answer' && exchange.begun !== undefined) {
+        // A stream goes on with a stream.
+        deps.held.give(outcome.held);
+        settleWith(outcome.usage, 0, OK, charge, exchange, deps);
+        journey.failed(charge.target, 'malformed_response', undefined);
+        journey.leave();
+        continue;
+      }
+      if (outcome.kind === 'answer') {
+        answered(charge.target.gauge, tookMs, deps.timer.now());
+        return giveAnswer(outcome, charge, exchange, journey, deps);
+      }
+      if (outcome.kind === 'aborted') {
+        // The upstream took the request in: it has counted the tokens, and may work on.
+        if (outcome.spent !== undefined) settleWith(outcome.spent.usage, outcome.spent.counted, NEUTRAL, charge, exchange, deps);
+        else charge.settle(outcome.sent ? UNKNOWN : UNSENT, NEUTRAL);
+        return deps.recorder.left(exchange, journey, outcome.sent ? charge.target : undefined);
+      }
+      if (await this.afterFailure(outcome, charge, exchange, journey)) return;
+    }
+    this.refuse(exchange, journey);
+  }
+
+  /** The whole rest of the chain in one question. @returns undefined if nothing is open */
+  private decide(exchange: Exchange, journey: Journey, asked = journey.asked()): Charge | undefined | Promise<Charge | undefined> {
+    if (asked.length === 0) return undefined;
+    const { deps } = this;
+    const { request, route, app } = exchange;
+    const budgets = deps.budgets();
+    const id = deps.newId();
+    const candidates = asked.map(({ name, budget, limits, meter }) => {
+      const asks = asksFor(limits, request, meter.ratio, route.output.tokens(name, app, request));
+      return { model: name, budget, asks };
+    });
+    const decided = (decision: Decision): Charge | undefined => {
+      journey.decided(asked, decision, deps.timer.now());
+      const target = asked[decision.chosen];
+      if (target === undefined) return undefined;
+      if (decision.would !== null) deps.recorder.wouldDivert(exchange, target, decision.would);
+      return new Charge(target, decision, budgets, id);
+    };
+    const deciding = budgets.reserve(id, candidates, route.reserving);
+    return deciding instanceof Promise ? deciding.then(decided) : decided(deciding);
+  }
+
+  /** `policy.wait`: rather the primary a little later than another model now. @returns whether it was waited for */
+  private async preferPrimary(charge: Charge | undefined, exchange: Exchange, journey: Journey): Promise<boolean> {
+    const { policy } = exchange.route;
+    const { first } = journey;
+    if (policy.wait === 0 || charge?.target === first) return false;
+    const refusal = journey.refusals().find(({ model }) => model === first.name);
+    const forMs = refusal === undefined ? 0 : waitForPrimary({ reason: refusal.reason, waitMs: refusal.waitMs }, journey.waitedMs, exchange.deadlineAt - this.deps.timer.now(), policy);
+    if (forMs === 0) return false;
+    charge?.settle(UNSENT, NEUTRAL);
+    journey.reopen();
+    await this.wait(forMs, exchange, journey);
+    return true;
+  }
+
+  /** @returns true when the request has its answer */
+  private async afterFailure({ failure, sent, silent, head, body, spent }: Failed, charge: Charge, exchange: Exchange, journey: Journey): Promise<boolean> {
+    const { deps } = this;
+    const { target } = charge;
+    const { route, deadlineAt, request } = exchange;
+    const report = this.reportOf(failure, exchange);
+    if (spent !== undefined) settleWith(spent.usage, spent.counted, report, charge, exchange, deps);
+    else charge.settle(chargeOfFailure(sent, failure.reason), report);
+    deps.recorder.attempted(target, failure.reason ?? 'caller');
+    if (failure.reason === undefined && exchange.continueBy === 'prefill' && (head?.status === 400 || head?.status === 422)) {
+      // It does not take an answer that is not finished: asked once more, otherwise.
+      exchange.continueBy = 'instruction';
+      return false;
+    }
+    const step = stepAfter({
+      reason: failure.reason,
+      retryAfterMs: failure.retryAfterMs,
+      silent,
+      primary: target === journey.first,
+      retriesHere: journey.retries,
+      attempts: journey.attempts,
+      timeLeftMs: deadlineAt - deps.timer.now(),
+      waitedMs: journey.waitedMs,
+      hasNext: journey.hasNext,
+      fallbacks: journey.fallbacks,
+    }, route.policy, deps.random());
+    deps.log.info({ group: route.group, model: target.name, reason: failure.reason, status: head?.status, step: step.do }, 'attempt failed');
+    if (step.do === 'giveUp' && !failure.divert && head !== undefined && exchange.begun === undefined) {
+      giveError(head, body!, charge, exchange, journey, deps);
+      return true;
+    }
+    journey.failed(target, failure.reason ?? 'malformed_response', failure.retryAfterMs);
+    switch (step.do) {
+      case 'retry':
+        await this.pause(step.afterMs, exchange, journey);
+        journey.retries += 1;
+        return false;
+      case 'wait':
+        await this.wait(step.forMs, exchange, journey);
+        journey.retries += 1;
+        return false;
+      case 'next':
+        journey.leave();
+        exchange.continueBy = undefined;
+        return false;
+      case 'switch':
+        journey.switchTo(step.to, ordered(route.instead[step.to], deps.timer.now(), deps.random, request.stream));
+        return false;
+      case 'giveUp':
+        this.refuse(exchange, journey);
+        return true;
     }
   }
 
-  private refuse(exchange: Exchange, progress: Progress): void {
-    const { route, deadlineAt } = exchange;
-    const late: Reason | undefined = this.deps.timer.now() >= deadlineAt ? 'timeout' : undefined;
-    if (late !== undefined && progress.tried.length === 0) progress.tried.push({ model: route.targets[0]!.name, reason: late });
-    giveRefusal(refusal(route.group, progress.tried, late), exchange, progress, this.deps);
+  /** Nothing is open. @returns whether it is worth while to ask again */
+  private async waitForRoom(exchange: Exchange, journey: Journey): Promise<boolean> {
+    const { timer } = this.deps;
+    const refusals = journey.refusals().map(({ reason, waitMs }) => ({ reason, waitMs }));
+    const { attempts, waitedMs } = journey;
+    const step = stepWhenNothingOpen({ refusals, timeLeftMs: exchange.deadlineAt - timer.now(), waitedMs, attempts }, exchange.route.policy);
+    if (step.do === 'giveUp' || !journey.reopen()) return false;
+    await this.wait(step.forMs, exchange, journey);
+    return true;
   }
-}
 
-/** One line a model before the chosen one, in the chain's order. */
-function whyPassed(passed: readonly Target[], { refusals }: Decision, exchange: Exchange): Tried[] {
-  let next = 0;
-  return passed.map((target) => {
-    const reason = unusableFor(target, exchange);
-    return reason === undefined ? triedFor(target.name, refusals[next++]!) : { model: target.name, reason };
-  });
-}
+  /** Told to: by a provider, or by a budget. */
+  private async wait(ms: number, exchange: Exchange, journey: Journey): Promise<void> {
+    // What was told is counted by the engine from a moment later on.
+    await this.pause(ms + LATE_MS, exchange, journey);
+    journey.waitedMs += ms;
+  }
 
-/** Vectors of another model are of another space, and would spoil the app's index: an embedding is made by the primary's model or not at all. */
-function unusableFor(target: Target, { request, route }: Exchange): Reason | undefined {
-  if (target.unusable !== undefined || request.operation !== 'embeddings') return target.unusable;
-  return target.upstream.model === route.targets[0]!.upstream.model ? undefined : 'untranslatable';
-}
+  private async pause(ms: number, exchange: Exchange, journey: Journey): Promise<void> {
+    const { timer } = this.deps;
+    const from = timer.now();
+    await pause(ms, exchange, timer);
+    journey.pausedMs += timer.now() - from;
+  }
 
-const NOBODY: Decision = { chosen: -1, refusals: [], levels: [], replayed: false, by: 'process' };
+  /** A model that is slow to its first token gets another one beside it. */
+  private async hedged(first: Flight, { afterMs, share }: Hedging, exchange: Exchange, journey: Journey): Promise<Landed> {
+    const { deps } = this;
+    share.earn();
+    const landed = await landedWithin(first, afterMs, deps.timer);
+    if (landed !== undefined) return landed;
+    const isAllowed = journey.hasNext && journey.attempts + 2 <= exchange.route.policy.maxAttempts && share.spend();
+    const sentAt = deps.timer.now();
+    const second = isAllowed ? await this.decide(exchange, journey, journey.others()) : undefined;
+    if (second === undefined) return { flight: first, outcome: await first.outcome };
+    journey.failed(first.charge.target, 'timeout', undefined);
+    journey.attempts++;
+    const flights = [first, this.launch(second, exchange, journey, sentAt)] as const;
+    return raced(flights, exchange, ({ flight, outcome }) => {
+      const { charge } = flight;
+      const failure = outcome.kind === 'failed' ? outcome.failure : undefined;
+      const sent = outcome.kind !== 'stale' && outcome.kind !== 'answer' && outcome.kind !== 'stream' && outcome.sent;
+      charge.settle(failure ? chargeOfFailure(sent, failure.reason) : sent ? UNKNOWN : UNSENT, failure ? this.reportOf(failure, exchange) : NEUTRAL);
+      if (failure) deps.recorder.attempted(charge.target, failure.reason ?? 'caller');
+      journey.leaveFor(charge.target, (flight === first ? second : first.charge).target);
+    });
+  }
 
-/** The whole rest of the chain in one question. */
-function decide(budgets: Budgets, id: string, targets: readonly Target[], request: ModelRequest): Decision | Promise<Decision> {
-  if (targets.length === 0) return NOBODY;
-  const candidates = targets.map(({ budget, limits, meter }) => ({ budget, asks: asksFor(limits, request, meter.ratio) }));
-  return budgets.reserve(id, candidates);
+  private launch(charge: Charge, exchange: Exchange, journey: Journey, reservedAt: number): Flight {
+    const { deps } = this;
+    const { drill } = exchange;
+    const begun = deps.timer.now();
+    const isDrilled = drill !== undefined && charge.target === journey.first;
+    if (isDrilled && !drill.cut) return { charge, attempt: undefined, outcome: Promise.resolve(drilled(drill)), begun };
+    if (exchange.reached !== undefined) {
+      exchange.continueBy ??= charge.target.continueBy;
+      exchange.request = exchange.original.continued(exchange.reached, exchange.continueBy);
+    }
+    const attempt = new Attempt(callOf(charge.target, exchange, begun, reservedAt + deps.maxAgeMs, isDrilled, deps.dispatchers), deps);
+    exchange.holder = attempt;
+    return { charge, attempt, outcome: attempt.start().outcome, begun };
+  }
+
+  /** A deadline of the caller's own that passed says nothing of the model, and neither does a drill. */
+  private reportOf({ reason, retryAfterMs }: Failure, { route, deadlineAt, drill }: Exchange): Report {
+    const isOver = reason === 'timeout' && this.deps.timer.now() >= deadlineAt;
+    return isOver || drill !== undefined ? NEUTRAL : reportOf(reason, retryAfterMs, route.policy.breaker);
+  }
+
+  private refuse(exchange: Exchange, journey: Journey): void {
+    const { route, deadlineAt } = exchange;
+    const last = journey.tried.at(-1);
+    if (exchange.begun !== undefined && last !== undefined) return void giveBroken(journey.lastAsked ?? journey.first, last.reason, undefined, exchange, journey, this.deps);
+    const late: Reason | undefined = this.deps.timer.now() >= deadlineAt ? 'timeout' : undefined;
+    if (late !== undefined && journey.tried.length === 0) journey.failed(journey.first, late, undefined);
+    giveRefusal(refusal(route.group, journey.tried, late), exchange, journey, this.deps);
+  }
 }

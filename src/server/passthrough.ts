@@ -7,11 +7,14 @@ import type { RequestHandler } from 'express';
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import type { Budgets } from '../budgets/types.ts';
+import type { Budgets, Report } from '../budgets/types.ts';
+import type { Policy } from '../config/types.ts';
 import { callAsks, UNKNOWN, UNSENT } from '../decide/asks.ts';
+import { NEUTRAL, OK, reportOf } from '../decide/report.ts';
 import { SpillwayError } from '../errors.ts';
 import { headerOf } from '../wire/http.ts';
 import type { Reason } from '../wire/reasons.ts';
+import { retryAfterMs } from '../wire/retry-after.ts';
 import { isForwardable, isReturnable, namedBy, servedHeaders } from './headers.ts';
 import { printable } from './read.ts';
 import type { Recorder } from './record.ts';
@@ -31,6 +34,11 @@ export interface PassthroughDeps {
 
 type Forward = (req: IncomingMessage, res: ServerResponse) => Promise<void>;
 
+interface Said {
+  readonly reason: Reason | undefined;
+  readonly retryAfterMs: number | undefined;
+}
+
 /** What is known of one call on its way. */
 interface Call {
   readonly target: Target;
@@ -39,6 +47,8 @@ interface Call {
   sent: boolean;
   /** Why the upstream's answer is none, or not whole. */
   failure?: Reason;
+  /** The upstream's answer, as far as its status says how the upstream is. */
+  said?: Said;
 }
 
 type Timeouts = Runtime['config']['policy']['timeouts'];
@@ -64,10 +74,11 @@ export function passthrough(deps: PassthroughDeps): RequestHandler {
       const startedAt = deps.now();
       const id = deps.newId();
       const budgets = deps.budgets();
-      const decision = await budgets.reserve(id, [{ budget: target.budget, asks: callAsks(target.limits) }]);
+      const asking = [{ model: target.name, budget: target.budget, asks: callAsks(target.limits) }];
+      const decision = await budgets.reserve(id, asking, { enforce: runtime.config.budgets.enforce });
       if (decision.chosen < 0) return refuse(req, res, target, triedFor(target.name, decision.refusals[0]!), deps);
       // Who left meanwhile would never be seen to leave.
-      if (res.destroyed) return budgets.settle(id, UNSENT);
+      if (res.destroyed) return budgets.settle(id, UNSENT, NEUTRAL);
       const call: Call = { target, timeouts: runtime.config.policy.timeouts, sent: false };
       calls.set(req, call);
       setOwnHeaders(req, target);
@@ -81,7 +92,7 @@ export function passthrough(deps: PassthroughDeps): RequestHandler {
       } catch {
         call.failure ??= 'connection';
       }
-      budgets.settle(id, call.sent ? UNKNOWN : UNSENT);
+      budgets.settle(id, call.sent ? UNKNOWN : UNSENT, reportOfCall(call, runtime.config.policy.breaker));
       if (call.failure === undefined) deps.recorder.passed(target, undefined);
       else refuse(req, res, target, { model: target.name, reason: call.failure }, deps);
     } finally {
@@ -149,6 +160,7 @@ async function load(calls: WeakMap<IncomingMessage, Call>, { proxyEnv }: Passthr
           (server) => {
             server.on('proxyReq', (outgoing, req) => watch(outgoing, calls.get(req)!));
             server.on('proxyRes', (answer, req, res) => {
+              calls.get(req)!.said = saidBy(answer);
               keepReturnable(answer, res);
               // Of a caller who left, the answer is given up after `res`.
               answer.once('error', () => {
@@ -167,6 +179,18 @@ async function load(calls: WeakMap<IncomingMessage, Call>, { proxyEnv }: Passthr
       // It calls back only for an error.
       void proxyTo(calls.get(req)!.target.origin)(req, res, reject).then(resolve, reject);
     });
+}
+
+/** Only what needs no look into the body; of a 4xx the request may be at fault. */
+function saidBy({ statusCode = 0, headers }: IncomingMessage): Said {
+  const reason = statusCode === 429 ? 'rate_limited' : statusCode >= 500 ? 'server_error' : undefined;
+  return { reason, retryAfterMs: retryAfterMs((name) => headers[name] as string | undefined, Date.now) };
+}
+
+function reportOfCall({ failure, said }: Call, breaker: Policy['breaker']): Report {
+  if (failure !== undefined) return reportOf(failure, undefined, breaker);
+  if (said === undefined) return NEUTRAL;
+  return said.reason === undefined ? OK : reportOf(said.reason, said.retryAfterMs, breaker);
 }
 
 const KEPT_BACK = new Set(['content-length', 'content-encoding', 'transfer-encoding', 'date']);

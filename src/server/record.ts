@@ -1,9 +1,12 @@
 /** What the road tells the instruments; nothing here waits or writes. */
+import type { Refusal } from '../budgets/types.ts';
+import { costOf } from '../decide/price.ts';
 import type { Usage } from '../providers/types.ts';
 import type { Instruments } from '../telemetry/instruments.ts';
 import type { Counter } from '../telemetry/metrics.ts';
 import type { Reason } from '../wire/reasons.ts';
-import type { Exchange, Progress } from './gateway.ts';
+import type { Exchange } from './exchange.ts';
+import type { Journey } from './journey.ts';
 import type { Target } from './runtime.ts';
 
 export type Result = 'ok' | 'client_error' | 'broken' | 'client_left';
@@ -23,6 +26,7 @@ interface Bound {
   readonly cacheRead: Counter;
   readonly cacheWrite: Counter;
   readonly reasoning: Counter;
+  readonly cost: Counter;
 }
 
 export class Recorder {
@@ -58,16 +62,22 @@ export class Recorder {
     else this.instruments.attempts.with(name, 'failed', reason).value++;
   }
 
-  served(exchange: Exchange, progress: Progress, target: Target, result: Result, usage: Usage | undefined): void {
+  served(exchange: Exchange, journey: Journey, target: Target, result: Result, usage: Usage | undefined): void {
     const { route } = exchange;
-    const reason = progress.tried[0]?.reason;
-    const fallback = route.targets.indexOf(target) >= route.own;
+    const reason = journey.reasonFor(target);
+    const place = route.targets.indexOf(target);
+    const fallback = place < 0 || place >= route.own;
     this.count(exchange, target.name, result, fallback, reason);
-    if (usage !== undefined) this.addTokens(target.name, usage);
-    const primary = route.targets[0]!.name;
-    if (reason === undefined || primary === target.name) return;
+    if (usage !== undefined) this.addUsage(target, usage);
+    const primary = journey.first.name;
+    if (reason === undefined) return;
     this.instruments.fallbacks.with(route.group, primary, target.name, reason).value++;
     this.diversions.set(route.group, { from: primary, to: target.name, reason, at: new Date() });
+  }
+
+  /** Budgets are not enforced, and this one had no room. */
+  wouldDivert({ route }: Exchange, target: Target, { dimension }: Refusal): void {
+    this.instruments.wouldDivert.with(route.group, target.name, dimension).value++;
   }
 
   /** A request that was only forwarded. */
@@ -80,9 +90,9 @@ export class Recorder {
     this.count(exchange, '', 'refused', false, reason);
   }
 
-  left(exchange: Exchange, progress: Progress, target: Target | undefined): void {
+  left(exchange: Exchange, journey: Journey, target: Target | undefined): void {
     if (target !== undefined) this.instruments.attempts.with(target.name, 'client_left', '').value++;
-    this.count(exchange, target?.name ?? '', 'client_left', false, progress.tried[0]?.reason);
+    this.count(exchange, target?.name ?? '', 'client_left', false, journey.tried[0]?.reason);
   }
 
   private count({ route, app, startedAt }: Exchange, model: string, outcome: Result | 'refused', fallback: boolean, reason: Reason | undefined): void {
@@ -91,8 +101,9 @@ export class Recorder {
     if (app !== undefined) this.instruments.appRequests.with(this.instruments.app(app)).value++;
   }
 
-  private addTokens(model: string, usage: Usage): void {
-    const bound = this.of(model);
+  private addUsage({ name, limits }: Target, usage: Usage): void {
+    const bound = this.of(name);
+    if (limits.price !== undefined) bound.cost.value += costOf(limits.price, usage.input, usage.output);
     bound.input.value += usage.input;
     bound.output.value += usage.output;
     bound.cacheRead.value += usage.cacheRead;
@@ -103,7 +114,7 @@ export class Recorder {
   private of(model: string): Bound {
     let bound = this.bound.get(model);
     if (bound === undefined) {
-      const { tokens, attempts } = this.instruments;
+      const { tokens, attempts, costs } = this.instruments;
       bound = {
         ok: attempts.with(model, 'ok', ''),
         input: tokens.with(model, 'input'),
@@ -111,6 +122,7 @@ export class Recorder {
         cacheRead: tokens.with(model, 'cache_read'),
         cacheWrite: tokens.with(model, 'cache_write'),
         reasoning: tokens.with(model, 'reasoning'),
+        cost: costs.with(model),
       };
       this.bound.set(model, bound);
     }

@@ -21,6 +21,10 @@ const REASON_OF: Readonly<Record<Refusal['dimension'], Reason>> = {
   input_tokens: 'budget_tokens',
   output_tokens: 'budget_tokens',
   concurrency: 'budget_concurrency',
+  cost_day: 'budget_cost',
+  cost_month: 'budget_cost',
+  cooldown: 'cooldown',
+  circuit_open: 'circuit_open',
 };
 
 /** The engine's 0 is "not known": nobody can say when a concurrent request ends. */
@@ -77,6 +81,11 @@ export function brokenStreamEvent(model: string, reason: Reason): string {
   const message = `The answer of ${model} broke off (${reason}); what came so far is not the whole answer.`;
   const error = { message, type: 'server_error', param: null, code: reason, spillway: { tried: [{ model, reason }] } };
   return `data: ${JSON.stringify({ error })}\n\n: spillway ${JSON.stringify({ outcome: 'broken', reason })}\n\n`;
+}
+
+/** What the headers could not say when they were sent. */
+export function continuedComment(models: readonly string[], tried: readonly Tried[]): string {
+  return `: spillway ${JSON.stringify({ outcome: 'continued', models, reason: tried.at(-1)?.reason })}\n\n`;
 }
 
 /** Spillway's own answer to a request that it cannot take. */

@@ -1,6 +1,7 @@
 /** What `/status` and the gauges say: one picture of configuration, budgets and groups. */
-import type { Budgets, Level } from '../budgets/types.ts';
+import type { Budgets, Health, Level } from '../budgets/types.ts';
 import type { Inactive, Problem } from '../config/types.ts';
+import { dollarsOf } from '../decide/price.ts';
 import type { Instruments } from '../telemetry/instruments.ts';
 import type { Sample } from '../telemetry/metrics.ts';
 import type { Recorder } from './record.ts';
@@ -32,7 +33,8 @@ export async function status(deps: StatusDeps): Promise<object> {
   const runtime = deps.runtime();
   const { inactive, error } = deps.configState();
   const budgets = deps.budgets();
-  const usage = await budgets.usage(runtime.budgets);
+  const now = new Date();
+  const { levels, health } = await budgets.usage(runtime.subjects);
   const { mode, up, degraded, pods, lastError } = budgets.state();
   return {
     version: deps.version,
@@ -45,7 +47,7 @@ export async function status(deps: StatusDeps): Promise<object> {
       inactive: inactive.map(({ path, line, column, message }) => ({ path, line, column, message })),
     },
     redis: { mode, up, degraded, pods, lastError },
-    models: Object.fromEntries(runtime.targets.map(({ name, budget, unusable }) => [name, modelStatus(usage.get(budget) ?? [], unusable)])),
+    models: Object.fromEntries(runtime.targets.map(({ name, budget, unusable }) => [name, modelStatus(levels.get(budget) ?? [], health.get(name), unusable, now)])),
     groups: Object.fromEntries([...runtime.routes.values()].filter(({ group }) => Object.hasOwn(runtime.config.groups, group)).map(({ group, targets, own }) => [
       group,
       {
@@ -60,9 +62,17 @@ export async function status(deps: StatusDeps): Promise<object> {
   };
 }
 
-function modelStatus(levels: readonly Level[], unusable: string | undefined): object {
-  const budgets = levels.map(({ dimension, limit, used, resetMs }) => [dimension, { limit, used, resetMs }]);
-  return { budgets: Object.fromEntries(budgets), unusable: unusable ?? null, circuit: 'closed', cooldownUntil: null };
+function modelStatus(levels: readonly Level[], health: Health | undefined, unusable: string | undefined, now: Date): object {
+  const budgets = levels.map(inDollars).map(({ dimension, limit, used, resetMs }) => [dimension, { limit, used, resetMs }]);
+  const cooldownMs = health?.cooldownMs ?? 0;
+  const cooldownUntil = cooldownMs > 0 ? new Date(now.getTime() + cooldownMs) : null;
+  return { budgets: Object.fromEntries(budgets), unusable: unusable ?? null, circuit: health?.circuit ?? 'closed', cooldownUntil };
+}
+
+/** People read dollars; the engines count in their billionths. */
+function inDollars(level: Level): Level {
+  if (level.dimension !== 'cost_day' && level.dimension !== 'cost_month') return level;
+  return { ...level, limit: dollarsOf(level.limit), used: dollarsOf(level.used) };
 }
 
 /** The contract's gauges; each is read when somebody scrapes. */
@@ -72,13 +82,18 @@ export function addGauges(instruments: Instruments, deps: StatusDeps): void {
   };
   const one = (value: number, ...labels: string[]): Sample[] => [{ labels, value }];
   const perBudget = async (pick: (level: Level) => number): Promise<Sample[]> => {
-    const { targets, budgets } = deps.runtime();
-    const usage = await deps.budgets().usage(budgets);
-    return targets.flatMap(({ name, budget }) => (usage.get(budget) ?? []).map((level) => ({ labels: [name, level.dimension], value: pick(level) })));
+    const { targets, subjects } = deps.runtime();
+    const { levels } = await deps.budgets().usage(subjects);
+    return targets.flatMap(({ name, budget }) => (levels.get(budget) ?? []).map((level) => ({ labels: [name, level.dimension], value: pick(inDollars(level)) })));
+  };
+  const circuits = async (): Promise<Sample[]> => {
+    const { health } = await deps.budgets().usage(deps.runtime().subjects);
+    return [...health].map(([name, { circuit }]) => ({ labels: [name], value: Number(circuit === 'open' || circuit === 'half_open') }));
   };
   const shared = 'Shared by all pods, which each show the same: use max(), not sum().';
   gauge('spillway_budget_limit', `The limit of a model's budget. ${shared}`, ['model', 'budget'], () => perBudget(({ limit }) => limit));
   gauge('spillway_budget_used', `What is used of it in the current window. ${shared}`, ['model', 'budget'], () => perBudget(({ used }) => used));
+  gauge('spillway_circuit_open', `1 while a model is left alone because it failed. ${shared}`, ['model'], circuits);
   gauge('spillway_redis_up', '1 if Redis answers; 0 if not, or if none is configured.', [], () => one(Number(deps.budgets().state().up)));
   gauge('spillway_degraded', '1 while this pod decides alone although a Redis is configured.', [], () => one(Number(deps.budgets().state().degraded)));
   gauge('spillway_config_info', 'Always 1; the label is the hash of the configuration in force.', ['hash'], () => one(1, deps.runtime().hash));

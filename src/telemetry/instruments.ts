@@ -12,6 +12,8 @@ export class Instruments {
   readonly attempts = new CounterFamily('spillway_attempts_total', 'Upstream calls. Per pod: add them up.', ['model', 'outcome', 'reason']);
   readonly fallbacks = new CounterFamily('spillway_fallbacks_total', 'Requests that another model than the primary served. Per pod: add them up.', ['group', 'from', 'to', 'reason']);
   readonly tokens = new CounterFamily('spillway_tokens_total', 'Tokens as upstreams reported them. cache_read and cache_write are inside input, reasoning inside output.', ['model', 'direction']);
+  readonly costs = new CounterFamily('spillway_cost_dollars_total', 'What answers cost, by the configured prices. Per pod: add them up.', ['model'], 1e-9);
+  readonly wouldDivert = new CounterFamily('spillway_would_divert_total', 'Requests that a budget without room would have diverted, were budgets enforced. Per pod: add them up.', ['group', 'model', 'budget']);
   readonly appRequests = new CounterFamily('spillway_app_requests_total', 'Requests by caller (x-spillway-app).', ['app']);
   readonly duration = new Histogram('spillway_request_duration_seconds', 'From the whole request read to the last byte of its answer.', SECONDS);
   readonly firstToken = new Histogram('spillway_time_to_first_token_seconds', 'From the whole request read to the first content of a stream.', SECONDS);
@@ -24,6 +26,6 @@ export class Instruments {
   }
 
   all(): readonly (CounterFamily | Histogram)[] {
-    return [this.requests, this.attempts, this.fallbacks, this.tokens, this.appRequests, this.duration, this.firstToken, this.overhead, this.decision];
+    return [this.requests, this.attempts, this.fallbacks, this.tokens, this.costs, this.wouldDivert, this.appRequests, this.duration, this.firstToken, this.overhead, this.decision];
   }
 }

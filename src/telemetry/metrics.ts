@@ -21,12 +21,15 @@ export class CounterFamily implements Family {
   readonly name: string;
   readonly help: string;
   readonly labelNames: readonly string[];
+  private readonly scale: number;
   private readonly children = new Map<string, { labels: readonly string[]; counter: Counter }>();
 
-  constructor(name: string, help: string, labelNames: readonly string[]) {
+  /** @param scale what one of the counted is in the metric's unit: sums stay whole, and exact */
+  constructor(name: string, help: string, labelNames: readonly string[], scale = 1) {
     this.name = name;
     this.help = help;
     this.labelNames = labelNames;
+    this.scale = scale;
   }
 
   /** The counter of these label values; the same one each time. */
@@ -49,7 +52,7 @@ export class CounterFamily implements Family {
   }
 
   *samples(): Generator<Sample> {
-    for (const { labels, counter } of this.children.values()) yield { labels, value: counter.value };
+    for (const { labels, counter } of this.children.values()) yield { labels, value: counter.value * this.scale };
   }
 }
 

@@ -4,14 +4,18 @@ import type { HeldBytes } from '../wire/held-bytes.ts';
 import { SseSplitter } from '../wire/sse.ts';
 import { CUT, MALFORMED } from './failures.ts';
 import { Outlet, type Tap } from './outlet.ts';
-import type { LiveStream, StreamEnd } from './types.ts';
+import type { LiveStream, Spent, StreamEnd } from './types.ts';
 
 /** The longest single event; more without an end is not a stream of an answer. */
 const EVENT_LIMIT = 8 * 1024 * 1024;
+/** Longer answers are given out as they come: they can then no longer be answered by another model. */
+export const HOLD_LIMIT = 8 * 1024 * 1024;
 
 export interface StreamHooks extends Tap {
-  /** The first content is here: from now on this model's answer is the answer. */
+  /** The first content is here. */
   onContent(): void;
+  /** From now on this model's answer is the answer. */
+  onDue(): void;
   /** It cannot go on. */
   onFailure(failure: Failure): void;
   /** The answer is whole; the connection may still be open. */
@@ -20,37 +24,59 @@ export interface StreamHooks extends Tap {
 }
 
 /**
- * A streamed answer: whole events go out as they came, held until the first content; what we asked for and the caller did
- * not is left out. It is whole only if the dialect says so, never because the connection ended.
+ * A streamed answer: whole events go out as they came, held until the first content or, if asked for, until the answer is
+ * whole; what is not for the caller is left out. It is whole only if the dialect says so, never because the connection ended.
  */
 export class AnswerStream implements LiveStream {
   private readonly reader: StreamReader;
   private readonly hooks: StreamHooks;
+  /** Held until it is whole, or does not fit any more. */
+  private readonly keeps: boolean;
+  /** The reader says what goes out instead of an event. */
+  private readonly rewrites: boolean;
   private readonly splitter = new SseSplitter();
   private held: Buffer[] = [];
   private taken = 0;
   private outlet: Outlet | undefined;
   private begun = false;
-  private result: StreamEnd | undefined;
+  private due = false;
+  /** The upstream waits until the caller's answer is prepared. */
+  private stopped = false;
+  private result: { readonly whole: boolean; readonly failure: Failure | undefined } | undefined;
   private resolve: ((end: StreamEnd) => void) | undefined;
   /** Neighbouring events of one chunk that go out in one write. */
   private run: Buffer | undefined;
   private readonly onEvent = (event: Buffer): void => this.take(event);
 
-  constructor(reader: StreamReader, hooks: StreamHooks) {
+  constructor(reader: StreamReader, hooks: StreamHooks, keeps: boolean) {
     this.reader = reader;
     this.hooks = hooks;
+    this.keeps = keeps;
+    this.rewrites = reader.instead !== undefined;
+  }
+
+  get counted(): number {
+    return this.reader.counted;
+  }
+
+  /** What the model has written, if it has begun. */
+  get spent(): Spent | undefined {
+    const { usage, counted } = this.reader;
+    return this.begun ? { usage, counted } : undefined;
   }
 
   pipe(sink: Writable): Promise<StreamEnd> {
     this.outlet = new Outlet(sink, this.hooks);
     const held = this.held;
     this.held = [];
-    this.giveBack();
+    // A whole answer is held until the connection has it all, see `StreamEnd.held`.
+    if (!this.keeps) this.giveBack();
     if (held.length > 0) this.outlet.write(held.length === 1 ? held[0]! : Buffer.concat(held));
+    // Last: the upstream may bring more at once.
+    if (this.stopped && !this.outlet.paused) this.hooks.resume();
     return new Promise((resolve) => {
       this.resolve = resolve;
-      if (this.result) resolve(this.result);
+      if (this.result) this.conclude();
     });
   }
 
@@ -94,9 +120,11 @@ export class AnswerStream implements LiveStream {
     if (kind !== 'content' || this.begun) return;
     this.begun = true;
     this.hooks.onContent();
+    if (!this.keeps) this.goOut();
   }
 
   private append(event: Buffer): void {
+    if (this.rewrites) return this.appendOther(event);
     const { run } = this;
     const follows = run !== undefined && run.buffer === event.buffer && run.byteOffset + run.length === event.byteOffset;
     if (follows) {
@@ -105,6 +133,12 @@ export class AnswerStream implements LiveStream {
     }
     this.flush();
     this.run = event;
+  }
+
+  private appendOther(event: Buffer): void {
+    this.flush();
+    const other = this.reader.instead!(event);
+    if (other.length > 0) this.run = other;
   }
 
   private flush(): void {
@@ -116,8 +150,21 @@ export class AnswerStream implements LiveStream {
   private out(bytes: Buffer): void {
     if (this.outlet) return this.outlet.write(bytes);
     this.held.push(bytes);
-    if (!this.hooks.held.take(bytes.length)) return this.fail(MALFORMED);
-    this.taken += bytes.length;
+    if (this.taken + bytes.length <= HOLD_LIMIT && this.hooks.held.take(bytes.length)) this.taken += bytes.length;
+    else this.overflow();
+  }
+
+  private overflow(): void {
+    if (!this.begun) return this.fail(MALFORMED);
+    this.goOut();
+    this.stopped = true;
+    this.hooks.pause();
+  }
+
+  private goOut(): void {
+    if (this.due) return;
+    this.due = true;
+    this.hooks.onDue();
   }
 
   private fail(failure: Failure): void {
@@ -129,11 +176,20 @@ export class AnswerStream implements LiveStream {
 
   private close(whole: boolean, failure: Failure | undefined): void {
     if (this.result) return;
-    const { usage, counted } = this.reader;
-    this.result = { whole, failure, usage, counted };
-    if (!this.begun || this.outlet) this.giveBack();
+    this.result = { whole, failure };
+    if (whole) this.goOut();
+    if (!this.due || (this.outlet && !this.keeps)) this.giveBack();
     this.outlet?.close();
-    this.resolve?.(this.result);
+    if (this.resolve) this.conclude();
+  }
+
+  private conclude(): void {
+    const { whole, failure } = this.result!;
+    const { usage, counted, leftOut } = this.reader;
+    const soFar = whole || failure === undefined ? undefined : this.reader.soFar;
+    const held = this.taken;
+    this.taken = 0;
+    this.resolve!({ whole, failure, usage, counted, leftOut, soFar, held });
   }
 
   private giveBack(): void {

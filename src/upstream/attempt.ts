@@ -1,21 +1,19 @@
 /**
  * One call of one model, from the dispatch to its outcome. Nothing is given out before it is known to be an answer: a JSON
- * body is held whole, a stream until its first content, so that what fails before can be answered by another model.
+ * body is held whole, a stream until its first content or its end, so that what fails before can be answered by another model.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Transform } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { Failure } from '../providers/types.ts';
 import type { Deadline } from '../wire/coarse-timer.ts';
-import { AnswerStream } from './answer-stream.ts';
+import type { HeldBytes } from '../wire/held-bytes.ts';
+import { AnswerStream, HOLD_LIMIT, type StreamHooks } from './answer-stream.ts';
 import { decoderFor } from './decode.ts';
 import { RawStream } from './raw-stream.ts';
-import { connectionFailure, MALFORMED, TIMED_OUT } from './failures.ts';
-import type { Tap } from './outlet.ts';
-import type { Call, Head, Outcome, UpstreamDeps } from './types.ts';
+import { CUT, connectionFailure, MALFORMED, TIMED_OUT } from './failures.ts';
+import type { Call, Head, Outcome, Spent, UpstreamDeps } from './types.ts';
 
-/** Longer JSON answers are given out as they come: they can then no longer be answered by another model. */
-const HOLD_LIMIT = 8 * 1024 * 1024;
 /** An error's body beyond this says nothing more. */
 const ERROR_LIMIT = 1024 * 1024;
 /** How long a response may go on after its end mark. */
@@ -25,7 +23,7 @@ class NotSent extends Error {
   override readonly name = 'NotSent';
 }
 
-export class Attempt implements Dispatcher.DispatchHandler, Deadline {
+export class Attempt implements Dispatcher.DispatchHandler, Deadline, StreamHooks {
   /** Resolves once; never rejects. */
   readonly outcome: Promise<Outcome>;
   private readonly call: Call;
@@ -37,6 +35,8 @@ export class Attempt implements Dispatcher.DispatchHandler, Deadline {
   private resolved = false;
   private finished = false;
   private sent = false;
+  /** The first content came, or more than can be held. */
+  private begun = false;
   /** The caller takes no more for now. */
   private paused = false;
   /** The answer is whole, its response not yet ended. */
@@ -72,15 +72,21 @@ export class Attempt implements Dispatcher.DispatchHandler, Deadline {
     return this;
   }
 
+  get held(): HeldBytes {
+    return this.deps.held;
+  }
+
   expire(): void {
-    this.fail(TIMED_OUT);
+    // Half a JSON answer is no silence.
+    const silent = this.sent && !this.begun && (this.head === undefined || this.live !== undefined);
+    this.fail(TIMED_OUT, silent);
   }
 
   /** The caller left, or needs the answer no more. */
   closed(): void {
     if (this.finished || this.lingering) return;
     this.live?.break(undefined);
-    this.settle({ kind: 'aborted', sent: this.sent });
+    this.settle({ kind: 'aborted', sent: this.sent, ...this.spent() });
     this.finish(true);
   }
 
@@ -105,15 +111,11 @@ export class Attempt implements Dispatcher.DispatchHandler, Deadline {
     if (decoder === 'unknown') return this.fail(MALFORMED);
     if (decoder) this.decodeWith(decoder, controller);
     const type = headers['content-type'] ?? '';
-    if (status < 300 && type.includes('text/event-stream')) {
-      this.live = new AnswerStream(this.call.request.streamReader(), {
-        ...this.tap(controller),
-        onContent: () => this.settle({ kind: 'stream', head: this.head!, stream: this.live! }),
-        onFailure: (failure) => this.fail(failure),
-        onWhole: () => this.linger(),
-        held: this.deps.held,
-      });
-    }
+    if (status >= 300) return;
+    const { request, recovery } = this.call;
+    if (type.includes('text/event-stream')) this.live = new AnswerStream(request.streamReader(recovery === 'continue'), this, recovery === 'buffer');
+    // Half a stream cannot end as anything else.
+    else if (request.continues) this.fail(MALFORMED);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -132,6 +134,41 @@ export class Attempt implements Dispatcher.DispatchHandler, Deadline {
     this.fail(connectionFailure(error));
   }
 
+  onContent(): void {
+    this.begun = true;
+    this.rearm();
+    if (this.call.cut === true) setImmediate(() => this.fail(CUT));
+  }
+
+  onDue(): void {
+    this.settle({ kind: 'stream', head: this.head!, stream: this.live! });
+  }
+
+  onFailure(failure: Failure): void {
+    this.fail(failure);
+  }
+
+  /** The end mark is read: the connection is good for the next request if its response ends soon. */
+  onWhole(): void {
+    this.lingering = true;
+    this.at = this.deps.timer.now() + LINGER_MS;
+  }
+
+  /** Holds up whoever brings the bytes: a decoder goes on to hold up the connection when it is full. */
+  pause(): void {
+    this.paused = true;
+    this.rearm();
+    if (this.decoder) this.decoder.pause();
+    else this.controller?.pause();
+  }
+
+  resume(): void {
+    this.paused = false;
+    this.rearm();
+    if (this.decoder) this.decoder.resume();
+    else this.controller?.resume();
+  }
+
   private decodeWith(decoder: Transform, controller: Dispatcher.DispatchController): void {
     this.decoder = decoder;
     decoder.on('data', (chunk: Buffer) => this.onBody(chunk));
@@ -143,7 +180,7 @@ export class Attempt implements Dispatcher.DispatchHandler, Deadline {
   private onBody(chunk: Buffer): void {
     if (this.finished) return;
     // Until its first content a stream has the first token's time, however many keep-alives come.
-    if (this.resolved) this.rearm();
+    if (this.begun) this.rearm();
     if (this.live) this.live.push(chunk);
     else this.hold(chunk);
   }
@@ -153,26 +190,6 @@ export class Attempt implements Dispatcher.DispatchHandler, Deadline {
     if (this.lingering) return;
     const counts = this.live instanceof AnswerStream && !this.paused;
     this.at = this.bounded(counts ? this.deps.timer.now() + this.call.timeouts.idle : Infinity);
-  }
-
-  /** Holds up whoever brings the bytes: a decoder goes on to hold up the connection when it is full. */
-  private tap(controller: Dispatcher.DispatchController | undefined): Tap {
-    const set = (paused: boolean): void => {
-      this.paused = paused;
-      this.rearm();
-    };
-    return {
-      pause: () => {
-        set(true);
-        if (this.decoder) this.decoder.pause();
-        else controller?.pause();
-      },
-      resume: () => {
-        set(false);
-        if (this.decoder) this.decoder.resume();
-        else controller?.resume();
-      },
-    };
   }
 
   private hold(chunk: Buffer): void {
@@ -187,8 +204,9 @@ export class Attempt implements Dispatcher.DispatchHandler, Deadline {
   }
 
   private giveOutAsItComes(): void {
-    this.live = new RawStream(this.chunks.splice(0), this.tap(this.controller));
-    this.settle({ kind: 'stream', head: this.head!, stream: this.live });
+    this.begun = true;
+    this.live = new RawStream(this.chunks.splice(0), this);
+    this.onDue();
   }
 
   private onBodyEnd(): void {
@@ -199,40 +217,39 @@ export class Attempt implements Dispatcher.DispatchHandler, Deadline {
     } else this.conclude(false);
   }
 
-  /** The end mark is read: the connection is good for the next request if its response ends soon. */
-  private linger(): void {
-    this.lingering = true;
-    this.at = this.deps.timer.now() + LINGER_MS;
-  }
-
   /** The whole body is here, or as much of an error's as is wanted. */
   private conclude(abort: boolean): void {
     const head = this.head!;
     const body = this.chunks.length === 1 ? this.chunks[0]! : Buffer.concat(this.chunks);
     if (head.status >= 300) {
       const header = (name: string): string | undefined => firstOf(head.headers[name]);
-      this.settle({ kind: 'failed', failure: this.call.provider.classify(head.status, header, body), sent: true, head, body });
+      this.settle({ kind: 'failed', failure: this.call.provider.classify(head.status, header, body), sent: true, silent: false, head, body });
     } else {
       const answer = this.call.request.readAnswer(body);
       if (answer.ok) {
         this.settle({ kind: 'answer', head, body, usage: answer.usage, held: this.taken });
         this.taken = 0;
-      } else this.settle({ kind: 'failed', failure: answer.failure, sent: true });
+      } else this.settle({ kind: 'failed', failure: answer.failure, sent: true, silent: false });
     }
     this.finish(abort);
   }
 
-  private fail(failure: Failure): void {
+  private fail(failure: Failure, silent = false): void {
     if (this.finished) return;
     this.live?.break(failure);
-    this.settle({ kind: 'failed', failure, sent: this.sent });
+    this.settle({ kind: 'failed', failure, sent: this.sent, silent, ...this.spent() });
     this.finish(true);
+  }
+
+  /** What a stream that was held and is given up had used. */
+  private spent(): { spent: Spent } | undefined {
+    const spent = this.live instanceof AnswerStream ? this.live.spent : undefined;
+    return spent && { spent };
   }
 
   private settle(outcome: Outcome): void {
     if (this.resolved) return;
     this.resolved = true;
-    if (outcome.kind === 'stream') this.rearm();
     this.resolve(outcome);
   }
 

@@ -9,7 +9,8 @@ export interface Tap {
 export class Outlet {
   private readonly sink: Writable;
   private readonly tap: Tap;
-  private paused = false;
+  /** The caller takes no more for now. */
+  paused = false;
   private readonly onDrain = (): void => {
     this.paused = false;
     this.tap.resume();

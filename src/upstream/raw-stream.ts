@@ -20,12 +20,17 @@ export class RawStream implements LiveStream {
     tap.pause();
   }
 
+  get counted(): number {
+    return Math.ceil(this.bytes / 4);
+  }
+
   pipe(sink: Writable): Promise<StreamEnd> {
     this.outlet = new Outlet(sink, this.tap);
     const held = this.held;
     this.held = [];
-    this.tap.resume();
     for (const chunk of held) this.outlet.write(chunk);
+    // Last: the upstream may bring more at once.
+    if (!this.outlet.paused) this.tap.resume();
     return new Promise((resolve) => {
       this.resolve = resolve;
       if (this.result) resolve(this.result);
@@ -40,15 +45,15 @@ export class RawStream implements LiveStream {
   }
 
   end(): void {
-    this.close({ whole: true, failure: undefined, usage: undefined, counted: Math.ceil(this.bytes / 4) });
+    this.close(true, undefined);
   }
 
   break(failure: Failure | undefined): void {
-    this.close({ whole: false, failure, usage: undefined, counted: Math.ceil(this.bytes / 4) });
+    this.close(false, failure);
   }
 
-  private close(end: StreamEnd): void {
-    this.result ??= end;
+  private close(whole: boolean, failure: Failure | undefined): void {
+    this.result ??= { whole, failure, usage: undefined, counted: this.counted, leftOut: 0, soFar: undefined, held: 0 };
     this.outlet?.close();
     this.resolve?.(this.result);
   }

@@ -5,6 +5,7 @@
  */
 
 import { isBase64 } from './base64.ts';
+import { isPlain, PLAIN } from './plain-bytes.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -17,11 +18,6 @@ const NOTHING = new Uint8Array(0);
 const NO_WORDS = new Int32Array(0);
 /** For fewer bytes a view of words costs more than it saves. */
 const MANY = 256;
-
-/** 1 for a byte that may stand in a string as it is: most of a prompt is such bytes, and one look at a table decides each. */
-const PLAIN = new Uint8Array(256).fill(1, 0x20);
-PLAIN[QUOTE] = 0;
-PLAIN[BACKSLASH] = 0;
 
 /** Where a wanted member's value stands: `start` inclusive, `end` exclusive. */
 export interface Span {
@@ -292,16 +288,6 @@ export class JsonScanner {
     this.position = position;
     return -1;
   }
-}
-
-const EACH = 0x01010101;
-const HIGH = 0x80808080 | 0;
-
-/** No byte of the four is a quote, a backslash or below 0x20 (the zero-byte test of Bit Twiddling Hacks, "haszero" and "hasless"). */
-function isPlain(word: number): boolean {
-  const quote = word ^ (EACH * QUOTE);
-  const backslash = word ^ (EACH * BACKSLASH);
-  return ((((word - EACH * 0x20) & ~word) | ((quote - EACH) & ~quote) | ((backslash - EACH) & ~backslash)) & HIGH) === 0;
 }
 
 function isHex(c: number): boolean {

@@ -2,6 +2,9 @@
 
 const LF = 10;
 const CR = 13;
+const QUOTE = 0x22;
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
 
 /** Cuts a byte stream into whole events, each with the empty line that ends it; copies only an event that two chunks share. */
 export class SseSplitter {
@@ -42,8 +45,11 @@ export class SseSplitter {
   }
 }
 
-/** The event's data, its lines joined by LF; undefined for an event without data (a comment, a keep-alive). */
-export function eventData(event: Buffer): Buffer | undefined {
+/**
+ * The event's data, its lines joined by LF; undefined for an event without data (a comment, a keep-alive); null if a line that
+ * is no field could hold text: clients pass over such a line, and what stands in it would be lost without a word.
+ */
+export function eventData(event: Buffer): Buffer | undefined | null {
   let first: Buffer | undefined;
   let lines: Buffer[] | undefined;
   let start = 0;
@@ -56,10 +62,24 @@ export function eventData(event: Buffer): Buffer | undefined {
       const line = event.subarray(from, stop);
       if (first === undefined) first = line;
       else (lines ??= [first]).push(Buffer.from('\n'), line);
-    }
+    } else if (stop > start && isStray(event, start, stop)) return null;
     start = end + 1;
   }
   return lines === undefined ? first : Buffer.concat(lines);
+}
+
+/** The `event` field, or the empty text. */
+export function eventName(event: Buffer): string {
+  return /^event:? ?(.*?)\r?$/m.exec(event.toString('latin1'))?.[1] ?? '';
+}
+
+/** With a brace or a quote in it, and no comment in words: perhaps what is left of some JSON. Names of events have none. */
+function isStray(event: Buffer, start: number, stop: number): boolean {
+  let at = start;
+  while (at < stop && event[at] !== QUOTE && event[at] !== OPEN && event[at] !== CLOSE) at++;
+  if (at === stop) return false;
+  const line = event.toString('latin1', start, stop);
+  return !/^: ?[a-z][\w-]*(?![\w:-])/i.test(line) || /data: ?\{/.test(line);
 }
 
 function dataStart(event: Buffer, start: number, stop: number): number {

@@ -11,6 +11,8 @@ export interface Answer {
   readonly complete: boolean;
   /** Of the connection, if it failed. */
   readonly error: string | undefined;
+  /** When it was asked for, by `clock`. */
+  readonly sentAt: number;
   readonly ms: number;
 }
 
@@ -59,11 +61,12 @@ interface Sending {
 
 function send(url: string, { method, body, headers, agent = shared, onText }: Sending): Promise<Answer> {
   const began = performance.now();
+  const sentAt = clock();
   return new Promise((resolve) => {
     let status = 0;
     let got: IncomingHttpHeaders = {};
     let text = '';
-    const end = (complete: boolean, error?: string): void => resolve({ status, headers: got, text, complete, error, ms: performance.now() - began });
+    const end = (complete: boolean, error?: string): void => resolve({ status, headers: got, text, complete, error, sentAt, ms: performance.now() - began });
     const req = httpRequest(url, { method, agent, headers: { ...headers, ...(body !== undefined && { 'content-length': String(Buffer.byteLength(body)) }) } });
     req.on('response', (res) => {
       status = res.statusCode ?? 0;

@@ -19,10 +19,13 @@ export interface Limits {
   readonly concurrency?: number;
 }
 
+/** Where Redis is: an address, or the section of a Sentinel or a Cluster. */
+export type RedisPlace = { readonly timeout?: string } & ({ readonly url: string } | { readonly section: object });
+
 export interface Described {
   readonly models: Readonly<Record<string, { readonly url: string; readonly limits?: Limits }>>;
   readonly groups: Readonly<Record<string, { readonly models: readonly string[]; readonly fallback?: readonly string[] }>>;
-  readonly redis?: { readonly url: string; readonly timeout?: string };
+  readonly redis?: RedisPlace;
   readonly maxPods?: number;
 }
 
@@ -38,7 +41,7 @@ export function configText({ models, groups, redis, maxPods }: Described): strin
       ),
       groups,
       // The limits are exact only while Redis decides; a machine busy with other tests must not look like a Redis that is away.
-      ...(redis && { redis: { url: { env: 'REDIS_URL' }, timeout: redis.timeout ?? '900ms' } }),
+      ...(redis && { redis: { ...('url' in redis ? { url: { env: 'REDIS_URL' } } : redis.section), timeout: redis.timeout ?? '900ms' } }),
       ...(maxPods !== undefined && { budgets: { maxPods } }),
     },
     undefined,
@@ -46,8 +49,8 @@ export function configText({ models, groups, redis, maxPods }: Described): strin
   );
 }
 
-export function envFor(redis?: { readonly url: string }): Record<string, string> {
-  return { UPSTREAM_KEY: 'a-key', ...(redis && { REDIS_URL: redis.url }) };
+export function envFor(redis?: { readonly url: string } | { readonly section: object }): Record<string, string> {
+  return { UPSTREAM_KEY: 'a-key', ...(redis && 'url' in redis && { REDIS_URL: redis.url }) };
 }
 
 export interface Directory {

@@ -11,6 +11,7 @@ import { worstWindow } from '../../src/simulator/worst-window.ts';
 import { messageOf } from '../../src/wire/record.ts';
 import { WINDOW, window } from '../../src/wire/window.ts';
 import { chat, closeConnections, failures, load, statusOf, until, type Answer } from '../chaos/client.ts';
+import { endPod } from '../chaos/failures/killed.ts';
 import { arrivals, configText, directory, envFor, tokensOf, type Described, type Directory } from '../chaos/setup.ts';
 import { killAll, startSidecar, type SidecarProcess } from '../support/processes.ts';
 import { startRedis, type RedisServer } from '../support/redis-server.ts';
@@ -150,6 +151,11 @@ async function saturated(): Promise<void> {
   });
 }
 
+async function podKilled(): Promise<void> {
+  const { freeMs, places } = await endPod('SIGKILL');
+  row(`a pod killed with ${places} streams open: its places are free`, '<= 60 s', `${(freeMs / 1_000).toFixed(1)} s`, freeMs <= 60_000);
+}
+
 /** Admitted / (limit x elapsed minutes), over whole turns of the ring from the second of the first call on. */
 function use(calls: readonly SimCall[], of: 'calls' | 'tokens', limit: number): number {
   const first = Math.floor(calls[0]!.at / SHAPE.stepMs) * SHAPE.stepMs;
@@ -186,7 +192,7 @@ ${rows.length - failed} passed, ${failed} failed.
 }
 
 const began = new Date();
-for (const act of [seed, saturated]) {
+for (const act of [seed, saturated, podKilled]) {
   await act().catch((error: unknown) => row(`${act.name}: to its end`, 'no error', messageOf(error), false));
 }
 await writeFile(REPORT, report(began));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { eventData, SseSplitter } from '../../src/wire/sse.ts';
+import { eventData, eventName, SseSplitter } from '../../src/wire/sse.ts';
 
 const line = fc.oneof(fc.constantFrom('data: x', 'data:{"ä":"日本"}', 'data', ': ping', 'event: delta', 'id: 1'), fc.string().map((s) => `data: ${s.replace(/[\r\n]/g, '')}`));
 const event = fc.tuple(fc.array(line, { minLength: 1, maxLength: 3 }), fc.constantFrom('\n', '\r\n')).map(([lines, end]) => lines.map((l) => l + end).join('') + end);
@@ -38,6 +38,16 @@ test.each([
   ['data\n\n', ''],
   [': ping\n\n', undefined],
   ['database: x\n\n', undefined],
+  ['event: a\nid: b\nretry: 1\n: spillway {"c"}\ntrace: 1\n\n', undefined],
 ])('eventData(%j)', (text, data) => {
   expect(eventData(Buffer.from(text))?.toString()).toBe(data);
+});
+
+test.each([['{"a":1}\n\n'], ['event: "a"}\n\n'], [': pidata: {"a":1}\n\n'], [': {"a":1}\n\n'], [':1,"a":1}\n\n'], [':data: {"a":1}\n\n'], ['ata: {"a":1}\n\n'], ['data: {"a":1}\nXdata: {"b":2}\n\n'], ['data: {"a":\r\n"b"}\r\n\r\n']])(
+  'eventData(%j): text in a line that clients pass over',
+  (text) => expect(eventData(Buffer.from(text))).toBeNull(),
+);
+
+test.each([['event: ping\n\n', 'ping'], ['data: x\r\nevent:error\r\n\r\n', 'error'], ['data: event: x\n\n', ''], [': event: x\n\n', '']])('eventName(%j)', (text, name) => {
+  expect(eventName(Buffer.from(text))).toBe(name);
 });

@@ -1,25 +1,31 @@
--- usage: how full budgets are; changes nothing.
--- KEYS  per budget: 2i-1 its rings, 2i its concurrency slots
--- ARGV  1 now (0 = Redis' clock), 2 step ms, 3 steps, then per budget: number of dimensions, then each dimension
--- Answer used, reset ms per dimension, in the order asked
+-- usage: how full budgets are, and how well models; changes nothing.
+-- KEYS  1 and 2 are not used, then per budget i as for apply
+-- ARGV  1 to 5 as for apply, 6 number of budgets, then per budget: number of dimensions, then each; number of models, each
+-- Answer per budget: used, reset ms per dimension; circuit (0 closed, 1 open, 2 half open, 3 returning), cooldown ms per model
+--- @include "base"
 --- @include "ring"
+--- @include "money"
+--- @include "health"
+--- @include "budget"
 
-local now = clock(ARGV[1])
-local step, steps = tonumber(ARGV[2]), tonumber(ARGV[3])
-local index = math.floor(now / step)
-local out, at = {}, 4
-for b = 1, #KEYS / 2 do
-  local ukey, ckey = KEYS[b * 2 - 1], KEYS[b * 2]
-  for i = at + 1, at + tonumber(ARGV[at]) do
-    if ARGV[i] == 'c' then
-      out[#out + 1] = redis.call('ZCOUNT', ckey, '(' .. int(now), '+inf')
-      out[#out + 1] = 0
-    else
-      local r = ring_load(ukey, { ARGV[i] }, index, steps)[1]
-      out[#out + 1] = r.sum
-      out[#out + 1] = ring_reset(ukey, r, now, step, steps)
-    end
+local out, at = {}, 6
+for i = 1, tonumber(ARGV[6]) do
+  local b, dims, models = budget_at(i), {}, {}
+  for _, list in ipairs({ dims, models }) do
+    local n = tonumber(ARGV[at + 1])
+    for j = 1, n do list[j] = ARGV[at + 1 + j] end
+    at = at + 1 + n
   end
-  at = at + 1 + tonumber(ARGV[at])
+  for _, d in ipairs(dims) do want(b, d) end
+  fetch(b)
+  for _, d in ipairs(dims) do
+    out[#out + 1] = used_of(b, d)
+    out[#out + 1] = reset_of(b, d)
+  end
+  for _, model in ipairs(models) do
+    fetch(b, model)
+    out[#out + 1] = circuits().shown(b.h[model])
+    out[#out + 1] = max(0, b.cd - now)
+  end
 end
 return out

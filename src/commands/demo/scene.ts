@@ -35,6 +35,9 @@ export function sceneEnvironment(redisUrl: string | undefined): Environment {
   return { [KEY]: 'sk-simulated', ...(redisUrl !== undefined && { REDIS_URL: redisUrl }) };
 }
 
+/** The outage lasts some seconds: its breaker shows itself, and the return, in that time. */
+const BREAKER = 'policy: { breaker: { failures: 3, open: 2s } }\n';
+
 /** @param keyPrefix of the budgets in Redis; undefined: in the process */
 export function sceneConfig(simulatorUrl: string, keyPrefix: string | undefined): string {
   const models = MODELS.map(
@@ -48,7 +51,7 @@ export function sceneConfig(simulatorUrl: string, keyPrefix: string | undefined)
   );
   const groups = GROUPS.map(({ name, primary, fallback }) => `  ${name}: { models: [${primary}], fallback: [${fallback}] }\n`);
   const redis = keyPrefix === undefined ? '' : `redis: { url: { env: REDIS_URL }, keyPrefix: ${keyPrefix} }\n`;
-  return `version: 1\nmodels:\n${models.join('')}groups:\n${groups.join('')}${redis}`;
+  return `version: 1\nmodels:\n${models.join('')}groups:\n${groups.join('')}${BREAKER}${redis}`;
 }
 
 /** The providers keep the limits themselves, so a mistake of the sidecar's budgets would come back as a true 429. */

@@ -1,56 +1,39 @@
-/** What the sidecar would do with a request: the same plan, estimates and policy as on the road, and nothing is sent. */
-import type { Dimension } from '../../budgets/types.ts';
+/** What the sidecar would do with a request: the same stages, estimates and policy as on the road, and nothing is sent. */
 import { PROVIDERS } from '../../config/built.ts';
-import { limitsOf } from '../../config/policy.ts';
-import type { Config, Inactive } from '../../config/types.ts';
-import { asksFor, type Limits } from '../../decide/asks.ts';
-import { estimateInput } from '../../decide/estimate.ts';
-import { planFor, type Plan } from '../../decide/plan.ts';
-import { triedFor } from '../../server/respond.ts';
-import { statusOf, type Reason } from '../../wire/reasons.ts';
+import type { BudgetsConfig, Config, Inactive } from '../../config/types.ts';
+import { fitted } from '../../decide/long-prompts.ts';
+import { stagesFor, type Stage } from '../../decide/stages.ts';
+import { statusOf } from '../../wire/reasons.ts';
 import type { Prompt } from './prompt.ts';
 import { policyInForce, type PolicyInForce } from './policy.ts';
-
-/** One check of a model's budget. `input` and `output` are the two estimates, where one limit counts both. */
-export interface Reserve {
-  readonly limit: Dimension;
-  readonly of: number;
-  readonly amount: number;
-  readonly fits: boolean;
-  readonly input: number | undefined;
-  readonly output: number | undefined;
-}
-
-export interface Step {
-  readonly model: string;
-  readonly role: 'primary' | 'own' | 'fallback';
-  /** The group whose model, or whose fallback, it is. */
-  readonly of: string;
-  /** The group that stands in the fallback and brings this model. */
-  readonly through?: string;
-  readonly provider: string;
-  readonly upstream: string;
-  readonly baseUrl?: string;
-  readonly budget: string;
-  /** Other models on the same budget. */
-  readonly sharedWith: readonly string[];
-  /** Empty: it has no limits. */
-  readonly reserves: readonly Reserve[];
-  /** Why this request could never be sent to it. */
-  readonly skipped: Reason | null;
-}
+import { sharingOf, type Sharing } from './sharing.ts';
+import { step, type Place, type Step } from './step.ts';
+import type { Choice } from './task.ts';
 
 export interface Road {
   readonly asked: string;
+  /** What the app's name means: itself, or what was chosen for auto. */
+  readonly group: string;
+  /** Where auto was asked for: why this group. */
+  readonly choice?: Choice;
   readonly means: 'group' | 'model';
   /** A model has the group's name. */
   readonly alsoModel: boolean;
   readonly prompt: Prompt;
   /** Where budgets are kept. */
   readonly budgets: 'redis' | 'process';
+  /** False: no model is passed over for its budget. */
+  readonly enforced: boolean;
+  readonly outputEstimate: BudgetsConfig['outputEstimate'];
   readonly chain: readonly Step[];
+  /** The groups of the chain whose models share the load; each takes the places of its models in an order of its own. */
+  readonly sharing: readonly Sharing[];
   /** The models that could be tried, in order. */
   readonly order: readonly string[];
+  /** The models that take a prompt that is too long for the group's own. */
+  readonly contextWindowFallback: readonly string[];
+  /** The models that are tried after a refusal by a content policy. */
+  readonly contentPolicyFallback: readonly string[];
   /** The status that the app would get at once; null: there is a model to try. */
   readonly refused: number | null;
   readonly policy: PolicyInForce;
@@ -58,68 +41,70 @@ export interface Road {
   readonly warnings: readonly Inactive[];
 }
 
+/** A model at its place, before it is known whether it is tried. */
+interface Placed {
+  readonly model: string;
+  readonly place: Place;
+  readonly contextWindow: number | undefined;
+  readonly speaks: boolean;
+}
+
 /** Undefined for a name that is neither a group nor a model. */
-export function roadOf(config: Config, inactive: readonly Inactive[], asked: string, prompt: Prompt): Road | undefined {
-  const plan = planFor(config, asked);
-  if (plan === undefined) return undefined;
-  const chain = plan.chain.map((model, at) => step(config, plan, model, at, prompt));
+export function roadOf(config: Config, inactive: readonly Inactive[], name: string, prompt: Prompt, choice?: Choice): Road | undefined {
+  const [first, ...further] = stagesFor(config, name);
+  if (first === undefined) return undefined;
+  const long = stagesFor(config, name, 'contextWindowFallback').slice(1);
+  const own = placed(config, [first], first.members.length > 1 ? 'own' : 'primary');
+  const fallback = placed(config, further, 'fallback');
+  const forLong = placed(config, long, 'contextWindowFallback');
+  // A model that cannot be asked at all is no way out of anything.
+  const asked = { own: own.filter(speaks), fallback: fallback.filter(speaks), forLong: forLong.filter(speaks) };
+  const { tooSmall, instead } = fitted(prompt.tokens, asked);
+  const onwards = instead ? forLong : fallback;
+  const chain = [...own, ...onwards].map((one) => {
+    const passedOver = one.speaks ? (tooSmall.includes(one) ? 'context_window' : undefined) : 'untranslatable';
+    return step(config, one.model, one.place, prompt, passedOver);
+  });
   const order = chain.filter(({ skipped }) => skipped === null).map(({ model }) => model);
   const reasons = chain.flatMap(({ skipped }) => (skipped === null ? [] : [skipped]));
-  const isGroup = Object.hasOwn(config.groups, asked);
-  const groups = [asked, ...chain.flatMap(({ of, through }) => (through === undefined ? [of] : [of, through]))];
+  const isGroup = Object.hasOwn(config.groups, name);
+  const onRefusal = placed(config, stagesFor(config, name, 'contentPolicyFallback').slice(1), 'fallback');
+  const models = [...own, ...fallback, ...forLong, ...onRefusal];
   return {
-    asked,
+    asked: choice === undefined ? name : 'auto',
+    group: name,
+    ...(choice && { choice }),
     means: isGroup ? 'group' : 'model',
-    alsoModel: isGroup && Object.hasOwn(config.models, asked),
+    alsoModel: isGroup && Object.hasOwn(config.models, name),
     prompt,
     budgets: config.redis ? 'redis' : 'process',
+    enforced: config.budgets.enforce,
+    outputEstimate: config.budgets.outputEstimate,
     chain,
+    sharing: [first, ...(instead ? long : further)].flatMap((stage) => sharingOf(config, stage)),
     order,
+    contextWindowFallback: forLong.map(({ model }) => model),
+    contentPolicyFallback: onRefusal.map(({ model }) => model),
     refused: order.length > 0 ? null : statusOf(reasons),
-    policy: policyInForce(config, asked),
-    warnings: inactive.filter(({ path }) => concerns(config, path, plan.chain, groups)),
+    policy: policyInForce(config, name),
+    warnings: inactive.filter(({ path }) => concerns(config, path, models.map(({ model }) => model), [name, ...models.flatMap(({ place }) => [place.of, place.through ?? place.of])])),
   };
 }
 
-function step(config: Config, plan: Plan, name: string, at: number, prompt: Prompt): Step {
-  const model = config.models[name]!;
-  const built = PROVIDERS.includes(model.provider);
-  const reserves = built ? reservesOf(limitsOf(model), prompt) : [];
-  const never = reserves.find(({ fits }) => !fits);
-  return {
-    model: name,
-    ...(at < plan.own ? { role: at === 0 ? 'primary' : 'own', of: plan.group } : { role: 'fallback', ...origin(config, plan.group, name) }),
-    provider: model.provider,
-    upstream: model.model,
-    ...(model.baseUrl !== undefined && { baseUrl: model.baseUrl }),
-    budget: model.budget,
-    sharedWith: Object.entries(config.models).flatMap(([other, { budget }]) => (other !== name && budget === model.budget ? [other] : [])),
-    reserves,
-    skipped: built ? (never ? triedFor(name, { dimension: never.limit, waitMs: -1 }).reason : null) : 'untranslatable',
-  };
+function placed(config: Config, stages: readonly Stage[], role: Place['role']): Placed[] {
+  return stages.flatMap(({ of, through, members }) =>
+    members.map(({ model }) => {
+      const { contextWindow, provider } = config.models[model]!;
+      return { model, place: { role, of, ...(through !== undefined && { through }) }, contextWindow, speaks: PROVIDERS.includes(provider) };
+    }),
+  );
 }
 
-function reservesOf(limits: Limits, { wanted, ratio }: Prompt): Reserve[] {
-  const input = estimateInput(wanted, ratio);
-  return asksFor(limits, wanted, ratio).map(({ dimension, limit, amount }) => {
-    const both = dimension === 'tokens';
-    return { limit: dimension, of: limit, amount, fits: amount <= limit, input: both ? input : undefined, output: both ? amount - input : undefined };
-  });
+function speaks({ speaks }: Placed): boolean {
+  return speaks;
 }
 
-/** Which fallback brings a model first: the search goes in the order in which the plan was made. */
-function origin(config: Config, group: string, model: string): Pick<Step, 'of' | 'through'> {
-  for (const entry of config.groups[group]?.fallback ?? []) {
-    // A group's own name in its fallback means the model of that name.
-    const inner = entry !== group && Object.hasOwn(config.groups, entry) ? planFor(config, entry) : undefined;
-    if (inner === undefined && entry === model) return { of: group };
-    const at = inner?.chain.indexOf(model) ?? -1;
-    if (at >= 0) return at < inner!.own ? { of: group, through: entry } : origin(config, entry, model);
-  }
-  return { of: group };
-}
-
-/** Sections that bear on every road; the others (apps, drills, alerts, ...) do not change where a request goes. */
+/** Sections that bear on every road; the others (apps, alerts, ...) do not change where a request goes. */
 const EVERYWHERE: ReadonlySet<string> = new Set(['policy', 'budgets']);
 
 function concerns(config: Config, path: string, models: readonly string[], groups: readonly string[]): boolean {

@@ -1,5 +1,5 @@
 /** What must be true of models beyond the kinds of their values. */
-import type { Finding } from '../issues.ts';
+import { valueAt, type Finding } from '../issues.ts';
 import { UNENFORCED } from '../built.ts';
 import { mapping, matching, sections, type Check, type Raw } from '../raw.ts';
 import type { Path } from '../tree.ts';
@@ -16,6 +16,13 @@ export const limitsAreEnforced: Check = (root) =>
     matching(root, path)
       .filter(({ value }) => value !== undefined && value !== null && (only === undefined || value === only))
       .map(({ path }): Finding => ({ path, at: only === undefined ? 'key' : 'value', message })),
+  );
+
+export const costLimitsHavePrices: Check = (root) =>
+  ['costPerDay', 'costPerMonth'].flatMap((key) =>
+    matching(root, `models.*.limits.${key}`)
+      .filter(({ path, value }) => value !== undefined && value !== null && valueAt(root, [...path.slice(0, 2), 'price']) === undefined)
+      .map(({ path }): Finding => ({ path, at: 'key', message: `${key} needs a price: { input: …, output: … }, in US dollars per million tokens` })),
   );
 
 /**

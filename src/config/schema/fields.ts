@@ -1,6 +1,7 @@
 /** The kinds of values the configuration is made of. Each says in its own words what it expects. */
 import * as z from 'zod/mini';
 import { DURATION, LONGEST_MS, parseDuration } from '../../wire/duration.ts';
+import { decimalsOf, HIGHEST_LIMIT, HIGHEST_PRICE, LIMIT_DECIMALS, PRICE_DECIMALS } from '../money.ts';
 
 export type Schema = z.core.SomeType;
 
@@ -29,8 +30,10 @@ export const text = z.string().check(z.minLength(1, 'must not be empty'));
 export const flag = z.boolean();
 export const positive = z.int().check(z.positive());
 export const countFromZero = z.int().check(z.nonnegative());
-export const amount = z.number().check(z.positive());
-export const money = z.number().check(z.nonnegative());
+/** Beyond the highest, sums of weights would lose the lowest. */
+export const weight = z.number().check(z.positive(), z.lte(1_000_000));
+export const perMillion = z.number().check(z.nonnegative(), z.lte(HIGHEST_PRICE), decimals(PRICE_DECIMALS));
+export const dollars = z.number().check(z.positive(), z.lte(HIGHEST_LIMIT), decimals(LIMIT_DECIMALS));
 export const share = z.number().check(z.gte(0), z.lte(1));
 
 /** Names go into headers, metrics, URLs and Redis keys, so only characters that mean nothing in any of them. */
@@ -44,6 +47,13 @@ export const name = z.string().check(z.regex(NAME, NAME_WANTED));
  */
 export const nameKey = z.string();
 z.globalRegistry.add(nameKey, { pattern: NAME.source });
+
+/** What money is counted in has an end; what would be rounded is refused. */
+function decimals(most: number): z.core.$ZodCheck<number> {
+  return z.check<number>(({ value, issues }) => {
+    if (decimalsOf(value) > most) issues.push({ code: 'custom', input: value, message: `must have at most ${most} decimals` });
+  });
+}
 
 const DURATION_WANTED = 'expected a duration such as 250ms, 10s, 5m or 1h (at most 576h)';
 

@@ -1,6 +1,6 @@
 /** `models`: one upstream model each, behind one credential and one budget. */
 import * as z from 'zod/mini';
-import { about, amount, flag, money, name, nameKey, optional, positive, reference, standard, text } from './fields.ts';
+import { about, dollars, flag, name, nameKey, optional, perMillion, positive, reference, standard, text } from './fields.ts';
 import { baseUrl, headers } from './http.ts';
 
 export const provider = z.enum(['openai', 'azure', 'anthropic', 'bedrock']);
@@ -11,13 +11,13 @@ export const limits = z.strictObject({
   inputTokensPerMinute: optional(positive, 'Input tokens in any 60 seconds.'),
   outputTokensPerMinute: optional(positive, 'Output tokens in any 60 seconds.'),
   concurrency: optional(positive, 'Requests at the same time.'),
-  costPerDay: optional(amount, 'US dollars a day; needs a price.'),
-  costPerMonth: optional(amount, 'US dollars a month; needs a price.'),
+  costPerDay: optional(dollars, 'US dollars a day of UTC; needs a price. Forwarded calls (passthrough) are not counted.'),
+  costPerMonth: optional(dollars, 'US dollars a month of UTC; needs a price. Forwarded calls (passthrough) are not counted.'),
 });
 
 const price = z.strictObject({
-  input: about(money, 'US dollars per million input tokens.'),
-  output: about(money, 'US dollars per million output tokens.'),
+  input: about(perMillion, 'US dollars per million input tokens, cached or not.'),
+  output: about(perMillion, 'US dollars per million output tokens.'),
 });
 
 const limitsOrAuto = z.union([limits, z.literal('auto')], 'expected limits such as { requestsPerMinute: 10 }, or auto');

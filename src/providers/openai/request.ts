@@ -3,9 +3,14 @@ import { isUtf8 } from 'node:buffer';
 import { SpillwayError } from '../../errors.ts';
 import { JsonScanner, type Media, type Span } from '../../wire/json-scan.ts';
 import { parseJson } from '../../wire/record.ts';
-import type { Answer, ModelRequest, Operation, RequestReader, StreamReader, UpstreamNames } from '../types.ts';
+import { promptText } from './prompt-text.ts';
+import type { Answer, ContinueBy, ModelRequest, Operation, RequestReader, SoFar, StreamReader, UpstreamNames } from '../types.ts';
 import { OpenAiAnswerReader } from './answer.ts';
+import { canContinue, continuedBody } from './continue.ts';
+import { JoiningReader, type Joint } from './joining.ts';
+import { splice, textAt, wholeNumber, type Edit } from './spans.ts';
 import { OpenAiStreamReader } from './stream.ts';
+import { TextKept } from './text-kept.ts';
 
 const MEMBERS = ['model', 'stream', 'stream_options', 'max_completion_tokens', 'max_tokens', 'n', 'best_of', 'prompt'];
 
@@ -19,7 +24,7 @@ export function openAiRequestReader(operation: Operation): RequestReader {
   const answers = new OpenAiAnswerReader(operation === 'embeddings' ? 'data' : 'choices');
   const events = new JsonScanner(OpenAiStreamReader.members);
 
-  return (body, knownModels) => {
+  const read: Read = (body, knownModels, joint) => {
     if (!scanner.scan(body)) throw new SpillwayError('invalid_json', [`${scanner.problem} (byte ${scanner.position + 1})`]);
     if (!isUtf8(body)) throw new SpillwayError('invalid_encoding');
     const twice = scanner.duplicate();
@@ -45,9 +50,14 @@ export function openAiRequestReader(operation: Operation): RequestReader {
       media: { ...scanner.media },
       answers,
       events,
+      read,
+      joint,
     });
   };
+  return read;
 }
+
+type Read = (body: Buffer, knownModels: () => string, joint?: Joint) => OpenAiRequest;
 
 interface Parts {
   readonly operation: Operation;
@@ -63,6 +73,9 @@ interface Parts {
   readonly media: Media;
   readonly answers: OpenAiAnswerReader;
   readonly events: JsonScanner;
+  readonly read: Read;
+  /** Of a continuation: where it goes on. */
+  readonly joint: Joint | undefined;
 }
 
 class OpenAiRequest implements ModelRequest {
@@ -74,6 +87,7 @@ class OpenAiRequest implements ModelRequest {
   readonly outputs: number;
   readonly textBytes: number;
   readonly media: Media;
+  readonly continues: boolean;
 
   constructor(parts: Parts) {
     this.parts = parts;
@@ -84,6 +98,7 @@ class OpenAiRequest implements ModelRequest {
     this.outputs = parts.outputs;
     this.media = parts.media;
     this.textBytes = parts.body.length - parts.media.bytes;
+    this.continues = parts.joint !== undefined;
   }
 
   bodyFor(upstream: UpstreamNames): Buffer {
@@ -93,13 +108,26 @@ class OpenAiRequest implements ModelRequest {
     return splice(body, edits);
   }
 
-  streamReader(): StreamReader {
-    const { events, choices } = this.parts;
-    return new OpenAiStreamReader(events, choices, !this.callerWantsUsage());
+  streamReader(keepText = false): StreamReader {
+    const { operation, body, events, choices, joint } = this.parts;
+    const omitUsage = !this.callerWantsUsage();
+    if (joint !== undefined) return new JoiningReader(new OpenAiStreamReader(events, choices, omitUsage), joint);
+    const kept = keepText && this.outputs === 1 && canContinue(operation, body) ? new TextKept() : undefined;
+    return new OpenAiStreamReader(events, choices, omitUsage, kept);
   }
 
   readAnswer(body: Buffer): Answer {
     return this.parts.answers.read(body);
+  }
+
+  promptText(): string {
+    return promptText(this.parts.body);
+  }
+
+  continued(soFar: SoFar, by: ContinueBy): ModelRequest {
+    const { operation, body, read, joint } = this.parts;
+    const original = joint?.original ?? body;
+    return read(continuedBody(operation, original, soFar, by), () => '', { original, soFar, by });
   }
 
   private callerWantsUsage(): boolean {
@@ -122,27 +150,8 @@ class OpenAiRequest implements ModelRequest {
   }
 }
 
-interface Edit extends Span {
-  readonly text: string;
-}
-
-function splice(body: Buffer, edits: Edit[]): Buffer {
-  const pieces: Buffer[] = [];
-  let at = 0;
-  for (const edit of edits.sort((a, b) => a.start - b.start)) {
-    pieces.push(body.subarray(at, edit.start), Buffer.from(edit.text));
-    at = edit.end;
-  }
-  pieces.push(body.subarray(at));
-  return Buffer.concat(pieces);
-}
-
 function usageSpan(scanner: JsonScanner, body: Buffer, options: Span): Span | undefined {
   return scanner.scan(body, options.start, options.end) ? scanner.span('include_usage') : undefined;
-}
-
-function textAt(body: Buffer, span: Span | undefined): string | undefined {
-  return span && body.toString('utf8', span.start, span.end);
 }
 
 /** @returns undefined for what is no string */
@@ -150,13 +159,6 @@ function stringAt(body: Buffer, { start, end }: Span): string | undefined {
   if (body[start] !== 0x22) return undefined;
   const text = body.toString('utf8', start + 1, end - 1);
   return text.includes('\\') ? String(parseJson(`"${text}"`)) : text;
-}
-
-/** What is not a whole number above 0 is the upstream's to refuse. */
-function wholeNumber(body: Buffer, span: Span | undefined): number | undefined {
-  if (span === undefined || span.end - span.start > 12) return undefined;
-  const value = Number(textAt(body, span));
-  return Number.isSafeInteger(value) && value > 0 ? value : undefined;
 }
 
 /** A completion may ask for several prompts at once: a list of texts, or of lists of tokens; one list of tokens is one prompt. */

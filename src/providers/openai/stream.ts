@@ -1,12 +1,15 @@
 import type { JsonScanner, Span } from '../../wire/json-scan.ts';
-import { isRecord, parseJson } from '../../wire/record.ts';
-import { eventData } from '../../wire/sse.ts';
-import type { EventKind, Failure, StreamReader, Usage } from '../types.ts';
+import { field, isRecord, parseJson } from '../../wire/record.ts';
+import { eventData, eventName } from '../../wire/sse.ts';
+import type { EventKind, Failure, SoFar, StreamReader, Usage } from '../types.ts';
+import { isHarmless } from './damaged.ts';
 import { classifyBody } from './errors.ts';
+import type { TextKept } from './text-kept.ts';
 import { readUsage } from './usage.ts';
 
 const DONE = Buffer.from('[DONE]');
 const FINISH = Buffer.from('"finish_reason"');
+const OPEN_LIST = 0x5b;
 
 /**
  * Reads the events of a streamed completion, chat or not. Each event's JSON is checked in its bytes; parsed is only what decides:
@@ -19,9 +22,11 @@ export class OpenAiStreamReader implements StreamReader {
   usage: Usage | undefined;
   failure: Failure | undefined;
   ended = false;
+  leftOut = 0;
   private readonly scanner: JsonScanner;
   private readonly expected: number;
   private readonly omitUsage: boolean;
+  private readonly kept: TextKept | undefined;
   private readonly open = new Set<number>();
   private readonly finished = new Set<number>();
   private hasContent = false;
@@ -29,10 +34,11 @@ export class OpenAiStreamReader implements StreamReader {
   private contentBytes = 0;
   private envelope = Infinity;
 
-  constructor(scanner: JsonScanner, choices: number, omitUsage: boolean) {
+  constructor(scanner: JsonScanner, choices: number, omitUsage: boolean, kept?: TextKept) {
     this.scanner = scanner;
     this.expected = choices;
     this.omitUsage = omitUsage;
+    this.kept = kept;
   }
 
   /** A server may ignore `n`: then its end mark, with every choice that it began finished, is its word for the end. */
@@ -46,31 +52,34 @@ export class OpenAiStreamReader implements StreamReader {
     return this.contentEvents + Math.ceil((this.contentBytes - this.contentEvents * this.envelope) / 4);
   }
 
+  get soFar(): SoFar | undefined {
+    return this.kept?.soFar(this.usage?.output ?? this.counted, this.usage?.input);
+  }
+
   read(event: Buffer): EventKind {
     const data = eventData(event);
-    if (data === undefined) return 'pass';
+    if (data === undefined) return this.withoutData(eventName(event));
+    if (data === null) return this.leaveOutIf(this.complete);
     if (data.equals(DONE)) {
       this.ended = true;
       return 'end';
     }
     const { scanner } = this;
-    if (!scanner.scan(data)) return 'malformed';
+    if (!scanner.scan(data)) return this.damaged(event, data);
     const error = scanner.span('error');
-    if (error !== undefined && data[error.start] !== 0x6e) {
-      this.failure = classifyBody(200, parseJson(data.toString()));
-      return 'error';
-    }
+    if (error !== undefined && data[error.start] !== 0x6e) return this.fails(parseJson(data.toString()));
     const usage = scanner.span('usage');
     const choices = scanner.span('choices');
     const hasUsage = usage !== undefined && data[usage.start] === 0x7b;
     if (hasUsage) this.usage = readUsage(parseJson(data.toString('utf8', usage.start, usage.end))) ?? this.usage;
-    if (choices === undefined || isEmptyArray(data, choices)) return hasUsage && this.omitUsage ? 'omit' : 'pass';
-    return this.readChoices(data, choices);
+    if (choices !== undefined && !isEmptyArray(data, choices)) return this.readChoices(data, choices);
+    if (choices === undefined && isError(event, data)) return this.fails(parseJson(data.toString()));
+    return hasUsage && this.omitUsage ? 'omit' : 'pass';
   }
 
   private readChoices(data: Buffer, span: Span): EventKind {
     const bytes = data.subarray(span.start, span.end);
-    const parse = !this.hasContent || this.expected > 1 || bytes.includes(FINISH);
+    const parse = !this.hasContent || this.expected > 1 || this.kept !== undefined || bytes.includes(FINISH);
     let says = true;
     let finishes = false;
     if (parse) {
@@ -78,11 +87,36 @@ export class OpenAiStreamReader implements StreamReader {
       if (!Array.isArray(choices) || !choices.every(isRecord)) return 'malformed';
       says = choices.some(saysSomething);
       finishes = this.follow(choices);
+      if (says || finishes) this.kept?.take(data, choices);
     }
     if (says) this.count(bytes.length);
     if (!says && !finishes) return 'pass';
     this.hasContent = true;
     return 'content';
+  }
+
+  /** A comment passes; on an event with a name the official client throws. */
+  private withoutData(name: string): EventKind {
+    return name === '' ? 'pass' : this.leaveOutIf(name !== 'error' || this.complete);
+  }
+
+  /** Data that is no JSON object. */
+  private damaged(event: Buffer, data: Buffer): EventKind {
+    const value = data[0] === OPEN_LIST ? parseJson(data.toString()) : undefined;
+    // Gemini wraps its errors in a list.
+    if (Array.isArray(value) && isRecord(field(value[0], 'error'))) return this.fails(value);
+    return this.leaveOutIf(this.complete || isHarmless(event, data));
+  }
+
+  private leaveOutIf(harmless: boolean): EventKind {
+    if (!harmless) return 'malformed';
+    this.leftOut++;
+    return 'omit';
+  }
+
+  private fails(body: unknown): EventKind {
+    this.failure = classifyBody(200, body);
+    return 'error';
   }
 
   /** Not for a mere finish: it is shorter than any token's event, and none. */
@@ -119,5 +153,10 @@ function isContent(delta: unknown): boolean {
 }
 
 function isEmptyArray(data: Buffer, { start, end }: Span): boolean {
-  return data[start] === 0x5b && (end - start === 2 || (end - start < 16 && data.toString('latin1', start + 1, end - 1).trim() === ''));
+  return data[start] === OPEN_LIST && (end - start === 2 || (end - start < 16 && data.toString('latin1', start + 1, end - 1).trim() === ''));
+}
+
+/** Told by the event's name, or (older vLLM) by the object's: not by a member of its own. */
+function isError(event: Buffer, data: Buffer): boolean {
+  return eventName(event) === 'error' || field(parseJson(data.toString()), 'object') === 'error';
 }

@@ -7,7 +7,6 @@ import type { Fault } from '../../../src/simulator/server.ts';
 const cases: [string, Fault][] = [
   ['400', { status: 400 }],
   ['400 that is no JSON', { status: 400, body: '<html>\u00e9 no</html>' }],
-  ['405', { status: 405 }],
   ['413', { status: 413 }],
   ['422', { status: 422, headers: { 'x-request-id': 'req_7' } }],
   ['a prompt that is too long', { contextLength: true }],

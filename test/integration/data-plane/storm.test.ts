@@ -6,7 +6,7 @@ import { seeded } from '../../../src/simulator/random.ts';
 import type { Fault, FaultSpec } from '../../../src/simulator/server.ts';
 
 const FAULTS: Fault[] = [
-  { status: 429 }, { status: 500 }, { status: 502 }, { status: 503 }, { status: 400 }, { status: 401 }, { reset: true }, { hang: true },
+  { status: 429, headers: { 'retry-after-ms': '5' } }, { status: 500 }, { status: 502 }, { status: 503 }, { status: 400 }, { status: 401 }, { reset: true }, { hang: true },
   { cut: 0 }, { cut: 8 }, { close: 0 }, { close: 8 }, { stall: { after: 0, ms: 60_000 } }, { stall: { after: 8, ms: 60_000 } }, { malformed: 1 }, { malformed: 8 },
   { errorEvent: 0 }, { errorEvent: 8 }, { noDone: true }, { emptyBody: true }, { notJson: true }, { truncatedJson: true }, { usageMissing: true },
   { encoding: 'gzip' }, { encoding: 'br', cut: 8 }, { encoding: 'zstd' }, { encoding: 'deflate', close: 8 }, { crlf: true }, { slowBytes: true, answerTokens: 12 }, { tokensPerSecond: 400 }, { delayMs: 30 },
@@ -31,7 +31,7 @@ test('a storm', async () => {
   const stack = await startStack({
     primary: { limits },
     backup: { limits },
-    policy: { timeouts: { firstToken: '400ms', idle: '400ms', total: '3s' }, deadline: '10s' },
+    policy: { timeouts: { firstToken: '400ms', idle: '400ms', total: '3s' }, deadline: '10s', breaker: { failures: 1_000_000 } },
     simulator: { random: seeded(3), logSize: 10_000 },
   });
   const probability = 1 / FAULTS.length / 1.3;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { beat, createModel, reserve, settle, usage, type Model } from '../../../src/budgets/model.ts';
+import { beat, createModel, forget, reserve, settle, usage, type Model } from '../../../src/budgets/model.ts';
 import type { Actual, Ask, Candidate, Decision, Dimension } from '../../../src/budgets/types.ts';
 import { window } from '../../../src/wire/window.ts';
 
@@ -8,7 +8,7 @@ const minute = window();
 const START = 1_700_000_000_000;
 const fresh = (shape = minute) => createModel({ window: shape, leaseMs: 30_000, recordMs: 600_000 });
 const ask = (dimension: Dimension, limit: number, amount: number): Ask => ({ dimension, limit, amount });
-const on = (budget: string, ...asks: Ask[]): Candidate => ({ budget, asks });
+const on = (budget: string, ...asks: Ask[]): Candidate => ({ model: budget, budget, asks });
 const requests = (limit: number, amount = 1) => [on('a', ask('requests', limit, amount))];
 const usedOf = (model: Model, dimension: Dimension, now: number, budget = 'a') =>
   usage(model, new Map([[budget, [ask(dimension, 1, 0)]]]), now).get(budget)![0]!.used;
@@ -18,7 +18,7 @@ test('production counts at least 61 seconds', () => {
   expect(minute).toEqual({ stepMs: 1_000, steps: 61 });
 });
 
-test('no interval as long as the window holds more than the limit, whatever the load', () => {
+test('I1: no interval as long as the window holds more than the limit, whatever the load', () => {
   const shape = fc.record({ stepMs: fc.integer({ min: 1, max: 50 }), steps: fc.integer({ min: 1, max: 12 }) });
   const load = fc.array(fc.tuple(fc.nat(80), fc.integer({ min: 1, max: 12 })), { minLength: 20, maxLength: 200 });
   fc.assert(
@@ -41,7 +41,7 @@ test('no interval as long as the window holds more than the limit, whatever the 
   );
 });
 
-test('under backlog the limit is used once per window and a step', () => {
+test('I7: under backlog the limit is used once per window and a step', () => {
   const model = fresh();
   let admitted = 0;
   for (let at = 0; at < 620_000; at += 100) admitted += reserve(model, `${at}`, requests(60), START + at).chosen + 1;
@@ -108,7 +108,7 @@ describe('deciding', () => {
     expect([usedOf(model, 'requests', START), usedOf(model, 'requests', START, 'c')]).toEqual([0, 0]);
   });
 
-  test('a refusal changes nothing', () => {
+  test('I2: a refusal changes nothing', () => {
     const model = fresh();
     reserve(model, 'fill', requests(10, 10), START);
     for (let i = 0; i < 50; i += 1) expect(reserve(model, `${i}`, requests(10), START + i).chosen).toBe(-1);
@@ -121,7 +121,7 @@ describe('deciding', () => {
     expect(reserve(fresh(), 'x', [on('free')], START)).toMatchObject({ chosen: 0, levels: [] });
   });
 
-  test('the same id answers the same and is charged once', () => {
+  test('I3: the same id answers the same and is charged once', () => {
     const model = fresh();
     const first = reserve(model, 'one', requests(10, 4), START);
     reserve(model, 'two', requests(10, 4), START);
@@ -139,7 +139,7 @@ describe('deciding', () => {
     expect(reserve(model, 'x', requests(10), START + 8_000).chosen).toBe(0);
   });
 
-  test('a clock that goes back adds no room', () => {
+  test('I8: a clock that goes back adds no room', () => {
     const model = fresh();
     reserve(model, 'one', requests(2), START);
     expect(reserve(model, 'two', requests(2), START - 600_000).chosen).toBe(0);
@@ -195,7 +195,7 @@ describe('settling', () => {
     expect([usedOf(model, 'requests', START), usedOf(model, 'tokens', START)]).toEqual([0, 600]);
   });
 
-  test('once only', () => {
+  test('I3: settled once only', () => {
     const model = fresh();
     reserve(model, 'one', tokens(600), START);
     settle(model, 'one', { tokens: 700 }, START);
@@ -204,7 +204,7 @@ describe('settling', () => {
     expect(usedOf(model, 'tokens', START)).toBe(700);
   });
 
-  test('use is never below zero and never below what is reserved, whatever is settled', () => {
+  test('I4: use is never below zero and never below what is reserved, whatever is settled', () => {
     const move = fc.record({
       gap: fc.nat(20_000),
       amount: fc.nat(300),
@@ -269,15 +269,18 @@ describe('concurrency', () => {
 
 test('pods are counted while they beat', () => {
   const model = fresh();
-  expect(beat(model, 'a', 15_000, [], START)).toBe(1);
-  expect(beat(model, 'b', 15_000, [], START + 10_000)).toBe(2);
-  expect(beat(model, 'b', 15_000, [], START + 15_000)).toBe(1);
-  expect(beat(model, 'b', 0, [], START + 15_000)).toBe(0);
+  expect(beat(model, 'a', 15_000, [], START).pods).toBe(1);
+  expect(beat(model, 'b', 15_000, [], START + 10_000).pods).toBe(2);
+  expect(beat(model, 'b', 15_000, [], START + 15_000).pods).toBe(1);
+  expect(beat(model, 'b', 0, [], START + 15_000).pods).toBe(0);
 });
 
-test('reservations that nobody settles are forgotten', () => {
+test('where nobody beats, reservations that nobody settles are forgotten, a few at a time', () => {
   const model = fresh();
   for (let i = 0; i < 100; i += 1) reserve(model, `old-${i}`, requests(1_000), START);
-  for (let i = 0; i < 30; i += 1) reserve(model, `new-${i}`, requests(1_000), START + 600_000);
+  for (let i = 0; i < 30; i += 1) {
+    forget(model, START + 30_000);
+    reserve(model, `new-${i}`, requests(1_000), START + 30_000);
+  }
   expect(model.reservations.size).toBe(30);
 });

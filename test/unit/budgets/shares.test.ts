@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { adopt, createModel, reserve, used } from '../../../src/budgets/model.ts';
-import { LastSeen } from '../../../src/budgets/shares.ts';
-import type { Ask } from '../../../src/budgets/types.ts';
+import { excuseShares, LastSeen } from '../../../src/budgets/shares.ts';
+import type { Ask, Decision } from '../../../src/budgets/types.ts';
 import { ringSize } from '../../../src/wire/window.ts';
 
 const SHAPE = { stepMs: 10, steps: 20 };
@@ -26,17 +26,19 @@ class Fleet {
 
   call(pod: number, redis: boolean): void {
     const { own, seen } = this.pods[pod]!;
+    const grant = 1 / this.pods.length;
     const id = String(this.calls++);
     const ask: Ask = { dimension: 'requests', limit: this.limit, amount: 1 };
-    const of = (one: Ask) => [{ budget: 'a', asks: [one] }];
+    const of = (one: Ask) => [{ model: 'a', budget: 'a', asks: [one] }];
     if (!redis) {
-      reserve(own, id, of(seen.share('a', ask, this.pods.length, this.now)), this.now);
+      reserve(own, id, of(seen.share('a', ask, grant, this.now)), this.now);
       return;
     }
     const decision = reserve(this.shared, id, of(ask), this.now);
     if (decision.chosen === 0) adopt(own, id, of(ask)[0]!, decision, this.now);
     const total = decision.levels[0]?.used ?? this.limit;
-    seen.note('a', 'requests', this.limit, total, used(own, 'a', 'requests', this.now), this.pods.length, this.now);
+    const held = used(own, 'a', 'requests', this.now);
+    seen.note('a', { dimension: 'requests', limit: this.limit, used: total }, held, grant, this.now);
   }
 
   /** What all of them hold, by their own books. */
@@ -71,8 +73,25 @@ test('a Redis that comes and goes under load lets no more through than the limit
 test('after a whole window without Redis the plain share counts', () => {
   const seen = new LastSeen(WINDOW_MS);
   const ask: Ask = { dimension: 'tokens', limit: 100, amount: 1 };
-  seen.note('a', 'tokens', 100, 100, 30, 2, 0);
-  expect(seen.share('a', ask, 2, WINDOW_MS - 1).limit).toBe(30);
-  expect(seen.share('a', ask, 2, WINDOW_MS).limit).toBe(50);
-  expect(seen.share('b', ask, 2, 0).limit).toBe(50);
+  const full = { dimension: 'tokens', limit: 100, used: 100 } as const;
+  seen.note('a', full, 30, 1 / 2, 0);
+  expect(seen.share('a', ask, 1 / 2, WINDOW_MS - 1).limit).toBe(30);
+  expect(seen.share('a', ask, 1 / 2, WINDOW_MS).limit).toBe(50);
+  expect(seen.share('b', ask, 1 / 2, 0).limit).toBe(50);
+  // What was seen last counts, and for as long as was said.
+  seen.note('a', { ...full, used: 60 }, 30, 1 / 2, 0, 10_000);
+  expect(seen.share('a', ask, 1 / 2, 9_999).limit).toBe(50);
+  seen.note('a', { ...full, used: 90 }, 30, 1 / 2, 0, 10_000);
+  expect(seen.share('a', ask, 1 / 2, 9_999).limit).toBe(35);
+  expect(seen.share('a', ask, 1 / 2, 10_000).limit).toBe(50);
+});
+
+test('more than the share is not "never", more than the limit is', () => {
+  const candidate = (amount: number) => ({ model: 'm', budget: 'a', asks: [{ dimension: 'tokens', limit: 100, amount } as const] });
+  const never = { dimension: 'tokens', waitMs: -1 } as const;
+  const decision: Decision = { chosen: -1, refusals: [never, never], levels: [], replayed: false, probe: false, would: null, by: 'process' };
+  const candidates = [candidate(100), candidate(101)];
+  expect(excuseShares(decision, candidates).refusals.map(({ waitMs }) => waitMs)).toEqual([0, -1]);
+  for (const [chosen, waitMs] of [[0, 0], [1, -1]] as const)
+    expect(excuseShares({ ...decision, chosen, refusals: [], would: never }, candidates).would).toEqual({ ...never, waitMs });
 });

@@ -25,7 +25,7 @@ test('a valid file', async () => {
 });
 
 test('standard input, with a warning', async () => {
-  expect(await run(['-'], `${VALID}drills: true\n`)).toEqual({ code: 0, out: '-: valid: 1 model, 0 groups\n', err: '-:4:1: warning: drills have no effect in this version\n' });
+  expect(await run(['-'], `${VALID}alerts: { failuresPerHour: 9 }\n`)).toEqual({ code: 0, out: '-: valid: 1 model, 0 groups\n', err: '-:4:11: warning: alerts have no effect in this version\n' });
 });
 
 test('mistakes', async () => {

@@ -1,7 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { asksFor, limitsAsAsks } from '../../../src/decide/asks.ts';
-import { estimateInput, estimateOutput, FIRST_RATIO, learn, MEDIA_TOKENS } from '../../../src/decide/estimate.ts';
+import { estimateInput, estimateOutput, FIRST_RATIO, learn, MAX_TOKENS, MEDIA_TOKENS } from '../../../src/decide/estimate.ts';
 
 const text = (textBytes: number) => ({ textBytes, media: { bytes: 0, parts: 0 } });
 
@@ -34,15 +33,17 @@ test.each([
   ['nothing said', undefined, 1, 100_000, 1000],
   ['never more than a tenth of the limit', 32_000, 1, 10_000, 1000],
   ['a tiny limit', undefined, 1, 5, 1],
+  ['no limit', 32_000, 1, Infinity, 32_000],
+  ['an embedding', undefined, 0, 5, 0],
 ])('the output: %s', (_, maxTokens, choices, limit, expected) => {
   expect(estimateOutput(maxTokens, choices, limit)).toBe(expected);
 });
 
-test('only what is limited is asked for', () => {
-  const wanted = { ...text(300), maxTokens: 20, outputs: 1 };
-  expect(asksFor({}, wanted, FIRST_RATIO)).toEqual([]);
-  const all = { requestsPerMinute: 5, tokensPerMinute: 1000, inputTokensPerMinute: 600, outputTokensPerMinute: 500, concurrency: 2 };
-  const asks = asksFor(all, wanted, FIRST_RATIO);
-  expect(asks.map(({ dimension, limit, amount }) => [dimension, limit, amount])).toEqual([['requests', 5, 1], ['tokens', 1000, 120], ['input_tokens', 600, 100], ['output_tokens', 500, 20], ['concurrency', 2, 1]]);
-  expect(limitsAsAsks(all)).toEqual(asks.map(({ dimension, limit }) => ({ dimension, limit, amount: 0 })));
+test.each([
+  ['what the caller allows, however much', 2_000_000, 1, 2_000_000],
+  ['for each choice', 50, 3, 150],
+  ['nothing said', undefined, 2, 2000],
+  ['an embedding', undefined, 0, 0],
+])('max-tokens: %s', (_, maxTokens, outputs, expected) => {
+  expect(MAX_TOKENS.tokens('m', 'app', { maxTokens, outputs })).toBe(expected);
 });

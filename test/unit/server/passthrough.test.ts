@@ -8,10 +8,13 @@ import { parseConfig } from '../../../src/config/load.ts';
 import { builtProviders } from '../../../src/providers/index.ts';
 import { passthrough } from '../../../src/server/passthrough.ts';
 import { Recorder } from '../../../src/server/record.ts';
+import { UNSENT } from '../../../src/decide/asks.ts';
+import { LearnedOutput } from '../../../src/decide/learned-output.ts';
+import { NEUTRAL, OK } from '../../../src/decide/report.ts';
 import { buildRuntime } from '../../../src/server/runtime.ts';
 import { Instruments } from '../../../src/telemetry/instruments.ts';
 
-const ROOM: Decision = { chosen: 0, refusals: [], levels: [], replayed: false, by: 'redis' };
+const ROOM: Decision = { chosen: 0, refusals: [], levels: [], replayed: false, probe: false, would: null, by: 'redis' };
 const servers: Server[] = [];
 afterEach(() => {
   for (const server of servers.splice(0)) server.close().closeAllConnections();
@@ -34,9 +37,9 @@ async function started(reserve: () => Promise<Decision>) {
   }));
   const result = parseConfig(JSON.stringify({ models: { m: { provider: 'openai', model: 'u', baseUrl: `http://127.0.0.1:${upstreamPort}/v1` } }, groups: {} }), 'x.yaml');
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
-  const runtime = buildRuntime(result.config, '', '', { providers: builtProviders(Date.now), secret: () => undefined, meters: new Map(), now: () => new Date() });
+  const runtime = buildRuntime(result.config, '', '', { providers: builtProviders(Date.now), secret: () => undefined, meters: new Map(), learned: new LearnedOutput(), gauges: new Map(), random: () => 0.5, now: () => new Date() });
   const settled: unknown[] = [];
-  const budgets = { reserve, settle: (id: string, actual: object) => void settled.push([id, actual]) } as unknown as Budgets;
+  const budgets = { reserve, settle: (id: string, actual: object, report: object) => void settled.push([id, actual, report]) } as unknown as Budgets;
   const instruments = new Instruments();
   const recorder = new Recorder(instruments, () => performance.now());
   const handler = passthrough({ runtime: () => runtime, budgets: () => budgets, recorder, newId: () => 'id', now: () => performance.now(), draining: () => false, proxyEnv: {} });
@@ -63,7 +66,7 @@ test('a caller that leaves while the budgets decide: nothing is sent, and all is
   await gone.promise;
   decision.resolve(ROOM);
   while (recorder.running > 0) await new Promise((resolve) => setImmediate(resolve));
-  expect(settled).toEqual([['id', { requests: 0, tokens: 0, input_tokens: 0, output_tokens: 0 }]]);
+  expect(settled).toEqual([['id', UNSENT, NEUTRAL]]);
   expect([upstream.calls, attempts()]).toEqual([0, []]);
 });
 
@@ -78,5 +81,5 @@ test('room: the upstream is asked once, and what it may have counted stays charg
   const answer = await fetch(`http://127.0.0.1:${port}/v1/files`, { method: 'POST', body: 'abc', headers: { 'x-spillway-model': 'm' } });
   expect([answer.status, await answer.text()]).toEqual([200, 'ok']);
   while (recorder.running > 0) await new Promise((resolve) => setImmediate(resolve));
-  expect([upstream.calls, settled]).toEqual([1, [['id', {}]]]);
+  expect([upstream.calls, settled]).toEqual([1, [['id', {}, OK]]]);
 });

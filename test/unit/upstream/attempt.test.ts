@@ -1,49 +1,6 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { Writable } from 'node:stream';
-import type { Dispatcher } from 'undici';
-import { openai } from '../../../src/providers/openai/index.ts';
-import { openAiRequestReader } from '../../../src/providers/openai/request.ts';
-import { Attempt } from '../../../src/upstream/attempt.ts';
-import { CoarseTimer } from '../../../src/wire/coarse-timer.ts';
-import { HeldBytes } from '../../../src/wire/held-bytes.ts';
-
-const read = openAiRequestReader('chat');
-let attempts: Attempt[] = [];
-afterEach(() => {
-  for (const attempt of attempts) attempt.closed();
-  attempts = [];
-});
-
-/** An attempt on a clock of our own, before a dispatcher that does what the test says. */
-function begin(options: { stream?: boolean; fresh?: boolean; held?: number; dispatch?: () => void } = {}) {
-  let now = 0;
-  const timer = new CoarseTimer(() => now, 1_000_000);
-  const held = new HeldBytes(options.held ?? 1000);
-  const did: string[] = [];
-  const controller = { pause: () => did.push('pause'), resume: () => did.push('resume'), abort: () => did.push('abort') } as unknown as Dispatcher.DispatchController;
-  const attempt = new Attempt(
-    {
-      dispatcher: { dispatch: options.dispatch ?? (() => true) } as unknown as Dispatcher,
-      origin: 'http://x', path: '/', headers: [], body: Buffer.from(''),
-      provider: openai(() => 0),
-      request: read(Buffer.from(`{"model":"m","stream":${options.stream ?? false}}`), () => ''),
-      timeouts: { connect: 100, firstToken: 200, idle: 50, total: 1000 },
-      freshUntil: (options.fresh ?? true) ? Infinity : -1,
-    },
-    { timer, held },
-  ).start();
-  attempts.push(attempt);
-  const at = (ms: number): void => {
-    now = ms;
-    timer.tick();
-  };
-  const event = (delta: string): void => attempt.onResponseData(controller, Buffer.from(`data: {"choices":[{"index":0,"delta":${delta}}]}\n\n`));
-  const headers = (type = 'text/event-stream', encoding?: string): void => attempt.onResponseStart(controller, 200, { 'content-type': type, ...(encoding && { 'content-encoding': encoding }) });
-  return { attempt, controller, held, did, at, event, headers };
-}
-
-const pending = Symbol('pending');
-const now = (promise: Promise<unknown>): Promise<unknown> => Promise.race([promise, Promise.resolve(pending).then((p) => p)]);
+import { begin, now, pending } from './begin.ts';
 
 describe('time-outs', () => {
   test('connect: until the request can be written', async () => {
@@ -51,7 +8,7 @@ describe('time-outs', () => {
     at(99);
     expect(await now(attempt.outcome)).toBe(pending);
     at(100);
-    expect(await attempt.outcome).toEqual({ kind: 'failed', failure: { reason: 'timeout', divert: true }, sent: false });
+    expect(await attempt.outcome).toEqual({ kind: 'failed', failure: { reason: 'timeout', divert: true }, sent: false, silent: false });
     // The connection stands at last: nothing is sent on it for this request.
     expect(() => attempt.onRequestStart(controller)).toThrow('given up');
   });
@@ -67,7 +24,7 @@ describe('time-outs', () => {
     expect(await now(attempt.outcome)).toBe(pending);
     expect(held.used).toBeGreaterThan(0);
     at(250);
-    expect(await attempt.outcome).toMatchObject({ kind: 'failed', failure: { reason: 'timeout' }, sent: true });
+    expect(await attempt.outcome).toEqual({ kind: 'failed', failure: { reason: 'timeout', divert: true }, sent: true, silent: true });
     expect({ held: held.used, did }).toEqual({ held: 0, did: ['abort'] });
   });
 
@@ -106,7 +63,15 @@ describe('time-outs', () => {
     at(999);
     expect(await now(attempt.outcome)).toBe(pending);
     at(1000);
-    expect(await attempt.outcome).toMatchObject({ kind: 'failed', failure: { reason: 'timeout' }, sent: true });
+    expect(await attempt.outcome).toMatchObject({ kind: 'failed', failure: { reason: 'timeout' }, sent: true, silent: true });
+  });
+
+  test('total, while a JSON answer arrives: slow, but not silent', async () => {
+    const { attempt, at, controller, headers } = begin();
+    attempt.onRequestStart(controller);
+    headers('application/json');
+    at(1000);
+    expect(await attempt.outcome).toMatchObject({ kind: 'failed', failure: { reason: 'timeout' }, sent: true, silent: false });
   });
 });
 

@@ -1,0 +1,29 @@
+/** Values of a JSON object by where they stand in its bytes: read, or replaced. */
+import type { Span } from '../../wire/json-scan.ts';
+
+/** A text in place of the bytes of a span; an empty span only adds. */
+export interface Edit extends Span {
+  readonly text: string;
+}
+
+export function splice(body: Buffer, edits: Edit[]): Buffer {
+  const pieces: Buffer[] = [];
+  let at = 0;
+  for (const edit of edits.sort((a, b) => a.start - b.start)) {
+    pieces.push(body.subarray(at, edit.start), Buffer.from(edit.text));
+    at = edit.end;
+  }
+  pieces.push(body.subarray(at));
+  return Buffer.concat(pieces);
+}
+
+export function textAt(body: Buffer, span: Span | undefined): string | undefined {
+  return span && body.toString('utf8', span.start, span.end);
+}
+
+/** What is not a whole number above 0 is the upstream's to refuse. */
+export function wholeNumber(body: Buffer, span: Span | undefined): number | undefined {
+  if (span === undefined || span.end - span.start > 12) return undefined;
+  const value = Number(textAt(body, span));
+  return Number.isSafeInteger(value) && value > 0 ? value : undefined;
+}
