@@ -2,7 +2,7 @@
 import { indexAt } from '../wire/window.ts';
 import { knownAmount, wholeAmount } from './amounts.ts';
 import { CLOSED, cooled, reported } from './health.ts';
-import { budgetOf, giveBack, isCost, purseOf, ringOf, take, takeSlot, type Model, type Reservation } from './model-state.ts';
+import { budgetOf, giveBack, isCost, purseOf, ringOf, take, takeSlot, type Charge, type Model, type Reservation } from './model-state.ts';
 import type { AssertedUse, CostDimension, RateDimension } from './ops.ts';
 import type { Actual, Dimension, Report } from './types.ts';
 
@@ -13,8 +13,12 @@ export function settle(model: Model, id: string, actual: Actual, now: number, it
   if (its) report(model, id, its, now);
   else if (known.decision.probe) report(model, id, { kind: 'neutral' }, now);
   freeSlot(model, id, known);
-  for (const [dimension, total] of totals(known)) {
-    const amount = knownAmount(actual, dimension) ?? total;
+  const { charges } = known;
+  for (let i = 0; i < charges.length; i += 1) {
+    const { dimension } = charges[i]!;
+    const total = totalFrom(charges, i);
+    const amount = knownAmount(actual, dimension);
+    if (amount === undefined || total === undefined) continue;
     if (amount < total) lower(model, known, dimension, total - amount, now);
     else if (amount > total) take(model, budgetOf(model, known.budget), dimension, amount - total, id, now);
   }
@@ -86,10 +90,24 @@ function totals({ charges }: Reservation): Map<Dimension, number> {
   return sums;
 }
 
+/** What is charged of the dimension of the charge at `i`; undefined if an earlier one has it, and for concurrency. */
+function totalFrom(charges: readonly Charge[], i: number): number | undefined {
+  const { dimension } = charges[i]!;
+  if (dimension === 'concurrency') return undefined;
+  let sum = 0;
+  for (let k = 0; k < charges.length; k += 1) {
+    if (charges[k]!.dimension !== dimension) continue;
+    if (k < i) return undefined;
+    sum += charges[k]!.amount;
+  }
+  return sum;
+}
+
 /** What was charged last is given back first. */
 function lower(model: Model, known: Reservation, dimension: Dimension, amount: number, now: number): void {
   let left = amount;
-  for (const charge of known.charges.toReversed()) {
+  for (let i = known.charges.length - 1; i >= 0; i -= 1) {
+    const charge = known.charges[i]!;
     if (charge.dimension !== dimension) continue;
     const part = Math.min(left, charge.amount);
     giveBack(model, budgetOf(model, known.budget), charge, part, now);

@@ -9,6 +9,8 @@ export class Ring {
   readonly #slots: number[];
   /** Newest sub-bucket index; never decreases, so a clock that goes back adds no room. */
   #top = -1;
+  #summedFrom = -1;
+  #sum = 0;
 
   constructor(shape: WindowShape) {
     this.#shape = shape;
@@ -21,9 +23,15 @@ export class Ring {
   }
 
   used(now: number): number {
-    let sum = 0;
-    for (let index = this.#first(now); index <= this.#top; index += 1) sum += this.#value(index);
-    return sum;
+    const first = this.#first(now);
+    // Asked several times a request, and changed within one second by what is added: summed up once a second.
+    if (first !== this.#summedFrom) {
+      let sum = 0;
+      for (let index = first; index <= this.#top; index += 1) sum += this.#value(index);
+      this.#summedFrom = first;
+      this.#sum = sum;
+    }
+    return this.#sum;
   }
 
   add(amount: number, now: number): void {
@@ -38,12 +46,15 @@ export class Ring {
     for (let k = cleared; k <= top; k += 1) this.#slots[k % this.#slots.length] = 0;
     this.#top = top;
     this.#slots[index % this.#slots.length]! += amount;
+    this.#changed(amount, now);
   }
 
   /** Gives back to the sub-bucket that it was taken from, if that still counts; never below zero. */
   giveBack(index: number, amount: number, now: number): void {
     if (index > this.#top || index < this.#first(now)) return;
-    this.#slots[index % this.#slots.length]! -= Math.min(amount, this.#value(index));
+    const back = Math.min(amount, this.#value(index));
+    this.#slots[index % this.#slots.length]! -= back;
+    this.#changed(-back, now);
   }
 
   /** What counts, by sub-bucket. */
@@ -56,6 +67,7 @@ export class Ring {
 
   /** Milliseconds until the ring holds `room` or less. */
   waitFor(room: number, now: number): number {
+    if (room === 0) return this.resetMs(now);
     let left = this.used(now);
     for (let index = this.#first(now); left > room && index <= this.#top; index += 1) {
       left -= this.#value(index);
@@ -66,7 +78,14 @@ export class Ring {
 
   /** Milliseconds until the ring is empty. */
   resetMs(now: number): number {
-    return this.waitFor(0, now);
+    for (let index = this.#top; index >= this.#first(now); index -= 1)
+      if (this.#value(index) > 0) return leavesAt(this.#shape, index) - now;
+    return 0;
+  }
+
+  #changed(by: number, now: number): void {
+    if (this.#summedFrom === this.#first(now)) this.#sum += by;
+    else this.#summedFrom = -1;
   }
 
   #first(now: number): number {
