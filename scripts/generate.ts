@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { publishedSchema } from '../src/config/json-schema.ts';
 import { configurationReference } from '../src/config/reference.ts';
+import { kubernetesFiles } from './kubernetes-files.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const EXAMPLE = 'docs/examples/several-fallbacks.yaml';
@@ -20,6 +21,7 @@ export function generated(): Generated[] {
   return [
     { path: 'spillway.schema.json', text: `${JSON.stringify(publishedSchema(), null, 2)}\n` },
     { path: 'docs/configuration.md', text: configurationReference(readFileSync(join(ROOT, EXAMPLE), 'utf8')) },
+    ...kubernetesFiles(),
   ];
 }
 

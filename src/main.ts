@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<string, { readonly about: string; readonly load:
   demo: { about: 'everything on one machine, with simulated providers', load: async () => (await import('./commands/demo.ts')).demo },
   simulate: { about: 'the simulated providers alone', load: async () => (await import('./commands/simulate.ts')).simulate },
   explain: { about: 'which models a request would try, and why', load: async () => (await import('./commands/explain.ts')).explain },
+  inject: { about: 'adds the sidecar to Kubernetes manifests', load: async () => (await import('./commands/inject.ts')).inject },
   validate: { about: 'checks a configuration', load: async () => (await import('./commands/validate.ts')).validate },
 };
 

