@@ -1,7 +1,6 @@
 /** Bundles the program into dist/: one file a command; what is imported lazily stays lazy. */
 import { chmodSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { resolve } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import { loadScripts, SCRIPT_NAMES } from './src/budgets/scripts.ts';
 
@@ -15,6 +14,14 @@ const ROAD = /[\\/]src[\\/]upstream[\\/]/;
 const UNDICI = `
   export { default as Pool } from 'undici/lib/dispatcher/pool.js';
   export { default as EnvHttpProxyAgent } from 'undici/lib/dispatcher/env-http-proxy-agent.js';
+`;
+
+/** The watch of a ConfigMap needs fetch, which the client library calls, and no more. */
+const WATCH = /[\\/]src[\\/]kubernetes[\\/]|[\\/]client-node[\\/]dist[\\/](?:watch|gen[\\/]http[\\/][\w-]+)\.js$/;
+const UNDICI_FETCH = `
+  export { default as Agent } from 'undici/lib/dispatcher/agent.js';
+  export { default as buildConnector } from 'undici/lib/core/connect.js';
+  export { fetch } from 'undici/lib/web/fetch/index.js';
 `;
 
 /**
@@ -36,7 +43,7 @@ function mediaTypes(file: string): string {
   return JSON.stringify(Object.fromEntries(known));
 }
 
-/** The manifest tells the version; what it says of scripts and tests is nobody's business in a pod. */
+/** A manifest tells the version; what it says of scripts and tests is nobody's business in a pod. */
 function manifest(file: string): string {
   const { version } = require(file) as { version: string };
   return JSON.stringify({ version });
@@ -50,19 +57,23 @@ function scripts(): string {
 const lean: Plugin = {
   name: 'lean',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^undici$/ }, ({ importer }) => (ROAD.test(importer) ? { path: 'undici', namespace: 'lean' } : undefined));
+    onResolve({ filter: /^undici$/ }, ({ importer }) => {
+      if (ROAD.test(importer)) return { path: 'undici', namespace: 'lean' };
+      return WATCH.test(importer) ? { path: 'undici-fetch', namespace: 'lean' } : undefined;
+    });
     onResolve({ filter: /^(?:node:)?http$/ }, ({ kind }) => (kind === 'import-statement' ? { path: 'http', namespace: 'lean' } : undefined));
     onLoad({ filter: /^undici$/, namespace: 'lean' }, () => ({ contents: UNDICI, resolveDir: process.cwd() }));
+    onLoad({ filter: /^undici-fetch$/, namespace: 'lean' }, () => ({ contents: UNDICI_FETCH, resolveDir: process.cwd() }));
     onLoad({ filter: /^http$/, namespace: 'lean' }, () => ({ contents: HTTP }));
     onLoad({ filter: /[\\/]node_modules[\\/]body-parser[\\/]index\.js$/ }, () => ({ contents: NO_PARSERS }));
     onLoad({ filter: /[\\/]node_modules[\\/]mime-db[\\/]db\.json$/ }, ({ path }) => ({ contents: mediaTypes(path), loader: 'json' }));
     onLoad({ filter: /[\\/]src[\\/]budgets[\\/]scripts\.ts$/ }, () => ({ contents: scripts() }));
-    onLoad({ filter: /[\\/]package\.json$/ }, ({ path }) => (path === resolve('package.json') ? { contents: manifest(path), loader: 'json' } : undefined));
+    onLoad({ filter: /[\\/]package\.json$/ }, ({ path }) => ({ contents: manifest(path), loader: 'json' }));
   },
 };
 
-// The two deep paths are not undici's public names: a new version that moves them must fail here, not in a pod.
-for (const path of ['pool', 'env-http-proxy-agent']) require.resolve(`undici/lib/dispatcher/${path}.js`);
+// The deep paths are not undici's public names: a new version that moves them must fail here, not in a pod.
+for (const path of ['dispatcher/pool', 'dispatcher/env-http-proxy-agent', 'dispatcher/agent', 'core/connect', 'web/fetch/index']) require.resolve(`undici/lib/${path}.js`);
 
 rmSync('dist', { recursive: true, force: true });
 await build({

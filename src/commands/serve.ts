@@ -3,9 +3,11 @@ import { parseArgs } from 'node:util';
 import { once } from 'node:events';
 import pino from 'pino';
 import { SecretError } from '../config/secrets.ts';
+import { CannotWatch, configMapSource, parseConfigMapName, SourceClosed, watchedBeside, type ApiOptions, type ConfigMapName } from '../config/sources/configmap.ts';
 import { watchFile } from '../config/sources/file.ts';
 import { ConfigRefused } from '../server/config-keeper.ts';
 import { createLog, LOG_LEVELS } from '../telemetry/log.ts';
+import { whyNeverUpdated } from '../kubernetes/sub-path.ts';
 import { formatAddress, parseAddress, type Address } from '../wire/address.ts';
 import { parseByteSize } from '../wire/byte-size.ts';
 import { parseDuration } from '../wire/duration.ts';
@@ -15,11 +17,12 @@ import { UsageError, type Io } from './command.ts';
 import { CannotListen } from './listen.ts';
 import { startSidecar, type ConfigSource, type SidecarOptions } from './sidecar.ts';
 
-export const SERVE_HELP = `usage: spillway serve --config FILE [options]
+export const SERVE_HELP = `usage: spillway serve --config SOURCE [options]
 
 The sidecar: serves apps on localhost:4000, watches its configuration, and shares budgets through Redis if one is configured.
 
-  --config FILE         the configuration (SPILLWAY_CONFIG)
+  --config SOURCE       the configuration: a file, or configmap:NAMESPACE/NAME[/KEY] (SPILLWAY_CONFIG)
+  --watch CONFIGMAP     configmap:NAMESPACE/NAME[/KEY] beside a mounted file: the file starts it, the API brings edits at once (SPILLWAY_WATCH)
   --listen HOST:PORT    the apps' port; by default 127.0.0.1:4000 and [::1]:4000 (SPILLWAY_LISTEN)
   --admin HOST:PORT     probes, metrics and status; by default [::]:4001, else 0.0.0.0:4001 (SPILLWAY_ADMIN)
   --buffer SIZE         bytes held for all requests together, 64MB by default (SPILLWAY_BUFFER)
@@ -44,6 +47,10 @@ export async function serve(args: string[], io: Io, shape = window(), maxAgeMs: 
   destination.on('error', () => undefined);
   const log = createLog(options.logLevel, destination);
   const { path, listen, admin, bufferBytes } = options;
+  const source = sourceOf(options, { env: io.env, log });
+  // It may wait for its first text for as long as the API server is away.
+  io.signal.addEventListener('abort', () => void (source.state !== undefined && source.close()));
+  if (source.name === path) void whyNeverUpdated(path).then((why) => why !== undefined && log.warn({ file: path }, why));
   try {
     const sidecar = await startSidecar({
       listen,
@@ -53,7 +60,7 @@ export async function serve(args: string[], io: Io, shape = window(), maxAgeMs: 
       env: io.env,
       window: shape,
       maxAgeMs,
-      source: fileSource(path),
+      source,
       bodyBytes: BODY_BYTES,
       bodyIdleMs: BODY_IDLE_MS,
     });
@@ -64,6 +71,7 @@ export async function serve(args: string[], io: Io, shape = window(), maxAgeMs: 
     log.info('stopped');
     return 0;
   } catch (error) {
+    if (error instanceof SourceClosed) return 0;
     return failed(error, path, io);
   } finally {
     destination.flushSync();
@@ -72,7 +80,7 @@ export async function serve(args: string[], io: Io, shape = window(), maxAgeMs: 
 
 function failed(error: unknown, path: string, io: Io): number {
   if (error instanceof ConfigRefused) io.stderr(`${error.message}\n`);
-  else if (error instanceof CannotListen || error instanceof SecretError) io.stderr(`spillway serve: ${error.message}\n`);
+  else if (error instanceof CannotListen || error instanceof CannotWatch || error instanceof SecretError) io.stderr(`spillway serve: ${error.message}\n`);
   else if (codeOf(error)?.startsWith('E')) io.stderr(`spillway serve: ${pathOf(error) ?? path} cannot be read: ${messageOf(error)}\n`);
   else throw error;
   return 1;
@@ -106,25 +114,37 @@ export function fileSource(path: string): ConfigSource {
   };
 }
 
+function sourceOf({ path, from, watch }: ServeOptions, api: ApiOptions): ConfigSource {
+  if (from !== undefined) return configMapSource(from, api);
+  return watch === undefined ? fileSource(path) : watchedBeside(fileSource(path), watch, api);
+}
+
 interface ServeOptions extends Pick<SidecarOptions, 'listen' | 'admin' | 'bufferBytes'> {
   readonly path: string;
+  /** The path, if it names a ConfigMap. */
+  readonly from: ConfigMapName | undefined;
+  readonly watch: ConfigMapName | undefined;
   readonly graceMs: number;
   readonly logLevel: string;
 }
 
 function parse(args: string[], { env }: Io): ServeOptions | undefined {
-  const options = { config: { type: 'string' }, listen: { type: 'string' }, admin: { type: 'string' }, buffer: { type: 'string' }, grace: { type: 'string' }, 'log-level': { type: 'string' }, help: { type: 'boolean' } } as const;
+  const options = { config: { type: 'string' }, watch: { type: 'string' }, listen: { type: 'string' }, admin: { type: 'string' }, buffer: { type: 'string' }, grace: { type: 'string' }, 'log-level': { type: 'string' }, help: { type: 'boolean' } } as const;
   const { values } = readArgs(() => parseArgs({ args, options }));
   if (values.help) return undefined;
   const path = values.config ?? env['SPILLWAY_CONFIG'];
   if (path === undefined || path === '') throw new UsageError('name the configuration: --config FILE (or SPILLWAY_CONFIG)');
-  if (path.startsWith('configmap:')) throw new UsageError('this version reads files only: mount the ConfigMap and give its path');
+  const from = path.startsWith('configmap:') ? configMap('--config', path) : undefined;
+  const watched = values.watch ?? env['SPILLWAY_WATCH'] ?? '';
+  if (from !== undefined && watched !== '') throw new UsageError('--watch goes beside a file: --config already reads from the API server');
   const listen = values.listen ?? env['SPILLWAY_LISTEN'];
   const admin = values.admin ?? env['SPILLWAY_ADMIN'];
   const logLevel = values['log-level'] ?? env['SPILLWAY_LOG_LEVEL'] ?? 'info';
   if (!LOG_LEVELS.includes(logLevel)) throw new UsageError(`--log-level ${logLevel}: expected one of ${LOG_LEVELS.join(', ')}`);
   return {
     path,
+    from,
+    watch: watched === '' ? undefined : configMap('--watch', watched),
     listen: listen === undefined ? DEFAULT_LISTEN : listen.split(',').map((one) => address('--listen', one)),
     admin: admin === undefined ? DEFAULT_ADMIN : [address('--admin', admin)],
     bufferBytes: parsed('--buffer', values.buffer ?? env['SPILLWAY_BUFFER'] ?? '64MB', parseByteSize, 'a size like 64MB'),
@@ -141,6 +161,10 @@ const DEFAULT_ADMIN = [
   { host: '::', port: 4001 },
   { host: '0.0.0.0', port: 4001 },
 ];
+
+function configMap(flag: string, text: string): ConfigMapName {
+  return parsed(flag, text, parseConfigMapName, 'configmap:NAMESPACE/NAME, or configmap:NAMESPACE/NAME/KEY');
+}
 
 function address(flag: string, text: string): Address {
   return parsed(flag, text.trim(), parseAddress, 'HOST:PORT, such as 127.0.0.1:4000');

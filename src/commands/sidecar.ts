@@ -4,6 +4,8 @@ import { randomBytes } from 'node:crypto';
 import type { RequestListener, Server } from 'node:http';
 import { createBudgets } from '../budgets/create.ts';
 import type { Budgets, WindowShape } from '../budgets/types.ts';
+import type { WatchState } from '../config/sources/configmap.ts';
+import type { PodEvent } from '../kubernetes/pod-events.ts';
 import { resolveSecret, SecretError, type Environment } from '../config/secrets.ts';
 import type { Config } from '../config/types.ts';
 import { LearnedOutput } from '../decide/learned-output.ts';
@@ -36,6 +38,9 @@ export interface ConfigSource {
   /** Resolves after the first text was given or `onError` was called; edits follow until `close`. */
   open(onText: (text: string) => void, onError: (error: Error) => void): Promise<void>;
   close(): void;
+  /** Of those that watch the API server. */
+  state?(): WatchState;
+  tell?(event: PodEvent): void;
 }
 
 export interface SidecarOptions {
@@ -105,6 +110,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     gauges: new Map(),
     random: Math.random,
     now: () => new Date(),
+    onEdit: (outcome, message) => options.source.tell?.(outcome === 'applied' ? { type: 'Normal', reason: 'ConfigReloaded', message } : { type: 'Warning', reason: 'ConfigRejected', message }),
     secret: (model, ref) => secretOrWarn(model, ref, env, log),
     onApply: (runtime, before) => {
       const engine = before !== undefined && engineDiffers(before.config, runtime.config) ? engineFor(runtime.config) : undefined;
@@ -151,11 +157,10 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     held,
     timer,
     log,
-    // A pod's label that is not there comes as an empty text.
-    defaultApp: env['SPILLWAY_APP'] || undefined,
+    defaultApp: env['SPILLWAY_APP'],
     draining: () => draining,
   });
-  const statusDeps: StatusDeps = { version: VERSION, pod, runtime: keeper.runtime, configState: keeper.configState, budgets: budgets.current, recorder, startedAt: new Date() };
+  const statusDeps: StatusDeps = { version: VERSION, pod, runtime: keeper.runtime, configState: keeper.configState, watchState: () => options.source.state?.(), budgets: budgets.current, recorder, startedAt: new Date() };
   addGauges(instruments, statusDeps);
   const admin = adminPlane({ instruments, status: () => status(statusDeps), started: () => started, draining: () => draining, log });
 

@@ -11,6 +11,8 @@ export interface KeeperDeps extends RuntimeDeps {
   readonly log: Log;
   /** Called with each runtime before it is in force. What it throws keeps an edit out of force. */
   readonly onApply: (runtime: Runtime, before: Runtime | undefined) => void;
+  /** Of each edit: the text says the hash, or the mistakes with their places. */
+  readonly onEdit?: (outcome: 'applied' | 'refused', text: string) => void;
 }
 
 /** The configuration that the sidecar was started with has mistakes. */
@@ -73,6 +75,7 @@ export class ConfigKeeper {
     this.current = runtime;
     for (const one of inactive) this.deps.log.warn({ at: formatPlace(one), path: one.path }, one.message);
     this.warnUnusable(runtime, inactive);
+    if (before !== undefined) this.deps.onEdit?.('applied', `configuration ${hash} is in force`);
     this.deps.log.info({ hash, models: runtime.targets.length, groups: Object.keys(config.groups).length }, 'configuration applied');
   }
 
@@ -85,6 +88,8 @@ export class ConfigKeeper {
 
   private refuse(message: string, problems: readonly Problem[]): void {
     this.state = { ...this.state, error: { message, at: this.deps.now(), problems } };
-    this.deps.log.error({ problems: problems.map((problem) => formatProblem(problem)) }, message);
+    const places = problems.map((problem) => formatProblem(problem));
+    this.deps.onEdit?.('refused', [message, ...places].join('\n'));
+    this.deps.log.error({ problems: places }, message);
   }
 }

@@ -2,6 +2,7 @@
 import type { Budgets, Health, Level } from '../budgets/types.ts';
 import type { Inactive, Problem } from '../config/types.ts';
 import { dollarsOf } from '../decide/price.ts';
+import type { WatchState } from '../config/sources/configmap.ts';
 import type { Instruments } from '../telemetry/instruments.ts';
 import type { Sample } from '../telemetry/metrics.ts';
 import type { Recorder } from './record.ts';
@@ -24,6 +25,8 @@ export interface StatusDeps {
   readonly pod: string;
   readonly runtime: () => Runtime;
   readonly configState: () => ConfigState;
+  /** Undefined where no API server is asked. */
+  readonly watchState?: () => WatchState | undefined;
   readonly budgets: () => Budgets;
   readonly recorder: Recorder;
   readonly startedAt: Date;
@@ -44,6 +47,7 @@ export async function status(deps: StatusDeps): Promise<object> {
       source: runtime.source,
       loadedAt: runtime.loadedAt,
       error: error ?? null,
+      watch: deps.watchState?.() ?? null,
       inactive: inactive.map(({ path, line, column, message }) => ({ path, line, column, message })),
     },
     redis: { mode, up, degraded, pods, lastError },
@@ -99,6 +103,10 @@ export function addGauges(instruments: Instruments, deps: StatusDeps): void {
   gauge('spillway_config_info', 'Always 1; the label is the hash of the configuration in force.', ['hash'], () => one(1, deps.runtime().hash));
   gauge('spillway_config_last_reload_successful', '0 if the newest edit was refused.', [], () => one(Number(deps.configState().error === undefined)));
   gauge('spillway_config_last_reload_success_timestamp_seconds', 'When the configuration in force was loaded.', [], () => one(deps.runtime().loadedAt.getTime() / 1000));
+  if (deps.watchState?.() !== undefined) {
+    gauge('spillway_config_source_connected', '1 while edits arrive by the API server at once.', [], () => one(Number(deps.watchState?.()?.connected)));
+    gauge('spillway_config_source_age_seconds', 'Since the API server was last heard of.', [], () => one((deps.watchState?.()?.ageMs ?? Number.NaN) / 1000));
+  }
   gauge('spillway_build_info', 'Always 1; the label is the version.', ['version'], () => one(1, deps.version));
 }
 

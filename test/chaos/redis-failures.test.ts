@@ -12,7 +12,7 @@ import { cluster, oneServer, sentinel } from './failures/scenes.ts';
 import type { Stage } from './failures/stage.ts';
 
 /** Shorter spans, where calls were slow on their way, would say nothing. */
-const LONG_ENOUGH_MS = 750;
+const LONG_ENOUGH_MS = 500;
 /** A beat and a half; a Redis that is only back is asked sooner. */
 const LEARNS_MS = 1.5 * INTERVALS.beatMs - 100;
 

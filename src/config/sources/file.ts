@@ -125,6 +125,8 @@ class FileWatch implements Watching {
     this.#seen = '';
     if (this.#closed || kind === this.#trouble) return;
     this.#trouble = kind;
+    // What comes next is told even if it is the same: the error is then over.
+    this.#hash = '';
     this.#events.onError(error);
   }
 

@@ -1,0 +1,18 @@
+/** Clock, timers and chance, given to whoever needs them, so that tests can hold them. */
+export interface Time {
+  /** Milliseconds that only grow. */
+  now(): number;
+  /** 0 <= x < 1 */
+  random(): number;
+  /** Runs once, later; answers how to call it off. Never keeps the process alive. */
+  after(ms: number, run: () => void): () => void;
+}
+
+export const realTime: Time = {
+  now: () => performance.now(),
+  random: () => Math.random(),
+  after(ms, run) {
+    const timer = setTimeout(run, ms).unref();
+    return () => clearTimeout(timer);
+  },
+};
