@@ -7,6 +7,7 @@ import type { Budgets, WindowShape } from '../budgets/types.ts';
 import type { WatchState } from '../config/sources/configmap.ts';
 import type { PodEvent } from '../kubernetes/pod-events.ts';
 import { resolveSecret, SecretError, type Environment } from '../config/secrets.ts';
+import { SecretFiles } from '../config/sources/secret-files.ts';
 import type { Config } from '../config/types.ts';
 import { LearnedOutput } from '../decide/learned-output.ts';
 import { builtProviders } from '../providers/index.ts';
@@ -72,6 +73,8 @@ const HEADERS_TIMEOUT_MS = 15_000;
 /** Longer than the clients' own, so that it is they who close an idle connection. */
 const KEEP_ALIVE_MS = 75_000;
 const DRAIN_POLL_MS = 20;
+/** How long a replaced key file may go unseen. */
+const KEY_FILES_MS = 5_000;
 
 export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const { env, log } = options;
@@ -130,6 +133,8 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   );
   budgets = new BudgetsHolder(await engineFor(keeper.runtime().config));
   opened.resolve();
+  const keys = new SecretFiles({ config: () => keeper.runtime().config, readText, onChange: () => keeper.renew() });
+  const lookingAtKeys = setInterval(() => keys.look(), KEY_FILES_MS).unref();
 
   let sequence = 0;
   const newId = (): string => `${pod}.${(sequence++).toString(36)}`;
@@ -157,7 +162,8 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     held,
     timer,
     log,
-    defaultApp: env['SPILLWAY_APP'],
+    // A pod's label that is not there comes as an empty text.
+    defaultApp: env['SPILLWAY_APP'] || undefined,
     draining: () => draining,
   });
   const statusDeps: StatusDeps = { version: VERSION, pod, runtime: keeper.runtime, configState: keeper.configState, watchState: () => options.source.state?.(), budgets: budgets.current, recorder, startedAt: new Date() };
@@ -187,6 +193,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
 
   async function release(): Promise<void> {
     options.source.close();
+    clearInterval(lookingAtKeys);
     for (const server of servers) server.close().closeAllConnections();
     await replaced;
     await budgets?.close();

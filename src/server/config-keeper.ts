@@ -45,6 +45,16 @@ export class ConfigKeeper {
     this.refuse('the edited configuration has mistakes; the last good one stays in force', result.problems);
   }
 
+  /** A key was replaced: the same configuration, with what its references hold now. */
+  renew(): void {
+    const { current } = this;
+    if (current === undefined) return;
+    const runtime = { ...buildRuntime(current.config, current.hash, this.source, this.deps), loadedAt: current.loadedAt };
+    this.deps.onApply(runtime, current);
+    this.current = runtime;
+    this.deps.log.info('keys were read again');
+  }
+
   /** The source cannot be read. */
   fail(error: Error): void {
     if (this.current === undefined) throw error;
