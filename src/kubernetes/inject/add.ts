@@ -5,7 +5,7 @@ import { accountOf, isMesh, isSet, numberAt, refuseStrangers, warnings, type Not
 import { asksApi, DATA_PORT, NAME, sidecarContainer, sidecarVolumes, STANDARD_GRACE, type Source } from './container.ts';
 import { isEmpty, offsetOf, Refused, type Editor } from './editor.ts';
 import { MARK, markText } from './mark.ts';
-import { entriesAt, listAt, pairAt, valueAt, type Workload } from './workloads.ts';
+import { entriesAt, listAt, pairAt, valueAt, type Entry, type Workload } from './workloads.ts';
 
 export interface Wanted {
   readonly image: string;
@@ -93,7 +93,7 @@ function graceFor(spec: YAMLMap): number {
 
 function addEnv(editor: Editor, { spec, title }: Workload, created: string[], notes: Note[]): Record<string, string[]> {
   const added: Record<string, string[]> = {};
-  for (const { entry, name } of entriesAt(spec, 'containers').filter(({ name }) => !isMesh(name))) {
+  for (const { entry, name } of ownContainers(spec)) {
     const there = entriesAt(entry, 'env');
     for (const variable of there.filter(({ name }) => name.endsWith('_BASE_URL') && Object.hasOwn(SDK_ENV, name))) {
       if (!isSet(variable.entry, SDK_ENV[variable.name]!)) notes.push({ offset: offsetOf(variable.entry), message: `${title}: ${variable.name} of the container ${name} is set already and stays: its calls do not come to the sidecar` });
@@ -110,6 +110,12 @@ function addEnv(editor: Editor, { spec, title }: Workload, created: string[], no
     }
   }
   return added;
+}
+
+/** Those of the app itself; its init containers come after the sidecar, and may call, too. Another native sidecar is no app. */
+function ownContainers(spec: YAMLMap): Entry[] {
+  const inits = entriesAt(spec, 'initContainers').filter(({ entry }) => pairAt(entry, 'restartPolicy') === undefined);
+  return [...entriesAt(spec, 'containers'), ...inits].filter(({ name }) => !isMesh(name));
 }
 
 function pairNamed(container: YAMLMap, title: string): Pair {

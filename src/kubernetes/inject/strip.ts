@@ -15,7 +15,7 @@ export function strip(editor: Editor, workload: Workload): void {
     ...stripList(editor, spec, 'volumes', (name) => VOLUME_NAMES.includes(name), mark),
   ];
   editor.removePairs(spec, whole);
-  for (const { entry, name } of entriesAt(spec, 'containers')) {
+  for (const { entry, name } of [...entriesAt(spec, 'containers'), ...entriesAt(spec, 'initContainers')]) {
     const added = mark.env[name];
     if (added !== undefined) editor.removePairs(entry, stripList(editor, entry, 'env', (variable) => added.includes(variable), mark, `env:${name}`));
   }

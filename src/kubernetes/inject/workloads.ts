@@ -84,8 +84,14 @@ export function listAt(map: YAMLMap, key: string): YAMLSeq | undefined {
   return isSeq(value) ? value : undefined;
 }
 
+export interface Entry {
+  readonly entry: YAMLMap;
+  readonly name: string;
+  readonly index: number;
+}
+
 /** The mappings of a list, with their places in it. */
-export function entriesAt(map: YAMLMap, key: string): { readonly entry: YAMLMap; readonly name: string; readonly index: number }[] {
+export function entriesAt(map: YAMLMap, key: string): Entry[] {
   const list = listAt(map, key);
   if (!list) return [];
   return list.items.flatMap((entry, index) => {

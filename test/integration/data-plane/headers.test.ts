@@ -86,7 +86,12 @@ describe('to the app', () => {
   });
 
   test("another model of the group's own is no fallback", async () => {
-    const stack = await startStack({ groups: { pair: { models: ['primary', 'backup'] } } });
+    // By cost, so that it is known who is asked first.
+    const stack = await startStack({
+      primary: { price: { input: 1, output: 1 } },
+      backup: { price: { input: 2, output: 2 } },
+      groups: { pair: { models: ['primary', 'backup'], balance: 'lowest-cost' } },
+    });
     stack.sim.faults.add({ model: 'sim-primary', status: 500 });
     const { headers } = await ask(stack.url, hi({ model: 'pair' }));
     expect(headers).toMatchObject({ 'x-spillway-model': 'backup', 'x-spillway-group': 'pair', 'x-spillway-fallback': 'false', 'x-spillway-reason': 'server_error' });

@@ -108,9 +108,11 @@ function withoutOurs(all: readonly Plain[]): (value: Plain, i: number) => Plain 
       if (was.serviceAccountName === undefined) delete pods['serviceAccountName'];
       drop(pods, 'initContainers', was.initContainers !== undefined, (name) => name === 'spillway');
       drop(pods, 'volumes', was.volumes !== undefined, (name) => name.startsWith('spillway-'));
-      for (const [j, container] of spec.containers.entries()) {
-        const own = new Set((was.containers[j]!.env ?? []).map(({ name }) => name));
-        drop(container as unknown as Plain, 'env', was.containers[j]!.env !== undefined, (name) => !own.has(name));
+      const before = new Map([...was.containers, ...(was.initContainers ?? [])].map((container) => [container.name, container.env]));
+      for (const container of [...spec.containers, ...(spec.initContainers ?? [])]) {
+        const env = before.get(container.name);
+        const own = new Set((env ?? []).map(({ name }) => name));
+        drop(container as unknown as Plain, 'env', env !== undefined, (name) => !own.has(name));
       }
       unmark(owner as unknown as Plain, flat([all[i]!]).filter(({ kind }) => kind !== 'ConfigMap')[k] as unknown as Plain);
     }
