@@ -1,13 +1,11 @@
 /** The loop of the road: decide, attempt, and either give the answer out or go on to the next model. */
-import type { Budgets, Decision, Report } from '../budgets/types.ts';
-import { asksFor, UNKNOWN, UNSENT } from '../decide/asks.ts';
+import type { Budgets, Decision } from '../budgets/types.ts';
+import { asksFor, UNSENT } from '../decide/asks.ts';
 import { answered, firstToken } from '../decide/gauge.ts';
 import type { LearnedOutput } from '../decide/learned-output.ts';
 import { stepAfter } from '../decide/policy.ts';
-import { NEUTRAL, OK, reportOf } from '../decide/report.ts';
-import { chargeOfFailure } from '../decide/settlement.ts';
+import { NEUTRAL, OK } from '../decide/report.ts';
 import { stepWhenNothingOpen, waitForPrimary } from '../decide/waits.ts';
-import type { Failure } from '../providers/types.ts';
 import type { Log } from '../telemetry/log.ts';
 import { Attempt } from '../upstream/attempt.ts';
 import type { Failed, UpstreamDeps } from '../upstream/types.ts';
@@ -17,15 +15,16 @@ import { callOf, drilled } from './call.ts';
 import { Charge } from './charge.ts';
 import type { Exchange } from './exchange.ts';
 import type { FloodGuard } from './flood-guard.ts';
-import { giveAnswer, giveError, giveRefusal, settleWith } from './give-out.ts';
+import { giveAnswer, giveError, giveRefusal } from './give-out.ts';
 import { giveBroken, giveStream } from './give-stream.ts';
-import { landedWithin, raced, type Flight, type Landed } from './hedge.ts';
+import { isUnderWay, landedWithin, raced, settleLost, type Flight, type Landed } from './hedge.ts';
 import { Journey } from './journey.ts';
 import { ordered, orderOf } from './order.ts';
 import { pause } from './pause.ts';
 import { refusal } from './respond.ts';
 import type { Recorder } from './record.ts';
 import type { Hedging } from './runtime.ts';
+import { settleAborted, settleFailed, settleWith } from './settle.ts';
 
 export interface GatewayDeps extends UpstreamDeps {
   /** The engine in force; a request keeps the one that it began with. */
@@ -56,7 +55,7 @@ export class Gateway {
   async serve(exchange: Exchange): Promise<void> {
     const { deps } = this;
     const { res } = exchange;
-    const { maxAttempts } = exchange.route.policy;
+    const { maxAttempts, wait } = exchange.route.policy;
     const journey = new Journey(exchange, orderOf(exchange, deps.timer.now(), deps.random));
     for (;;) {
       if (res.destroyed) return deps.recorder.left(exchange, journey, undefined);
@@ -70,7 +69,7 @@ export class Gateway {
         decided?.settle(UNSENT, NEUTRAL);
         return deps.recorder.left(exchange, journey, undefined);
       }
-      if (await this.preferPrimary(decided, exchange, journey)) continue;
+      if (wait > 0 && (await this.preferPrimary(decided, exchange, journey))) continue;
       if (decided === undefined) {
         if (await this.waitForRoom(exchange, journey)) continue;
         break;
@@ -105,18 +104,19 @@ export class Gateway {
         return giveAnswer(outcome, charge, exchange, journey, deps);
       }
       if (outcome.kind === 'aborted') {
-        // The upstream took the request in: it has counted the tokens, and may work on.
-        if (outcome.spent !== undefined) settleWith(outcome.spent.usage, outcome.spent.counted, NEUTRAL, charge, exchange, deps);
-        else charge.settle(outcome.sent ? UNKNOWN : UNSENT, NEUTRAL);
+        settleAborted(outcome, charge, exchange, deps);
         return deps.recorder.left(exchange, journey, outcome.sent ? charge.target : undefined);
       }
+      // As long at least: else a model that fell silent would look as quick as it was.
+      if (outcome.silent) (exchange.request.stream ? firstToken : answered)(charge.target.gauge, tookMs, deps.timer.now());
       if (await this.afterFailure(outcome, charge, exchange, journey)) return;
     }
     this.refuse(exchange, journey);
   }
 
-  /** The whole rest of the chain in one question. @returns undefined if nothing is open */
-  private decide(exchange: Exchange, journey: Journey, asked = journey.asked()): Charge | undefined | Promise<Charge | undefined> {
+  /** The whole rest of the chain in one question. @param beside a model that is being asked @returns undefined if nothing is open */
+  private decide(exchange: Exchange, journey: Journey, beside = false): Charge | undefined | Promise<Charge | undefined> {
+    const asked = beside ? journey.others() : journey.asked();
     if (asked.length === 0) return undefined;
     const { deps } = this;
     const { request, route, app } = exchange;
@@ -127,7 +127,7 @@ export class Gateway {
       return { model: name, budget, asks };
     });
     const decided = (decision: Decision): Charge | undefined => {
-      journey.decided(asked, decision, deps.timer.now());
+      journey.decided(asked, decision, deps.timer.now(), beside);
       const target = asked[decision.chosen];
       if (target === undefined) return undefined;
       if (decision.would !== null) deps.recorder.wouldDivert(exchange, target, decision.would);
@@ -141,7 +141,7 @@ export class Gateway {
   private async preferPrimary(charge: Charge | undefined, exchange: Exchange, journey: Journey): Promise<boolean> {
     const { policy } = exchange.route;
     const { first } = journey;
-    if (policy.wait === 0 || charge?.target === first) return false;
+    if (charge?.target === first) return false;
     const refusal = journey.refusals().find(({ model }) => model === first.name);
     const forMs = refusal === undefined ? 0 : waitForPrimary({ reason: refusal.reason, waitMs: refusal.waitMs }, journey.waitedMs, exchange.deadlineAt - this.deps.timer.now(), policy);
     if (forMs === 0) return false;
@@ -152,14 +152,12 @@ export class Gateway {
   }
 
   /** @returns true when the request has its answer */
-  private async afterFailure({ failure, sent, silent, head, body, spent }: Failed, charge: Charge, exchange: Exchange, journey: Journey): Promise<boolean> {
+  private async afterFailure(failed: Failed, charge: Charge, exchange: Exchange, journey: Journey): Promise<boolean> {
     const { deps } = this;
     const { target } = charge;
     const { route, deadlineAt, request } = exchange;
-    const report = this.reportOf(failure, exchange);
-    if (spent !== undefined) settleWith(spent.usage, spent.counted, report, charge, exchange, deps);
-    else charge.settle(chargeOfFailure(sent, failure.reason), report);
-    deps.recorder.attempted(target, failure.reason ?? 'caller');
+    const { failure, silent, head, body } = failed;
+    settleFailed(failed, charge, exchange, deps);
     if (failure.reason === undefined && exchange.continueBy === 'prefill' && (head?.status === 400 || head?.status === 422)) {
       // It does not take an answer that is not finished: asked once more, otherwise.
       exchange.continueBy = 'instruction';
@@ -197,7 +195,9 @@ export class Gateway {
         exchange.continueBy = undefined;
         return false;
       case 'switch':
+        if (head !== undefined) journey.said = { head, body: body!, charge };
         journey.switchTo(step.to, ordered(route.instead[step.to], deps.timer.now(), deps.random, request.stream));
+        exchange.continueBy = undefined;
         return false;
       case 'giveUp':
         this.refuse(exchange, journey);
@@ -233,24 +233,28 @@ export class Gateway {
   /** A model that is slow to its first token gets another one beside it. */
   private async hedged(first: Flight, { afterMs, share }: Hedging, exchange: Exchange, journey: Journey): Promise<Landed> {
     const { deps } = this;
-    share.earn();
+    const { res, route } = exchange;
+    if (journey.attempts === 0) share.earn();
     const landed = await landedWithin(first, afterMs, deps.timer);
     if (landed !== undefined) return landed;
-    const isAllowed = journey.hasNext && journey.attempts + 2 <= exchange.route.policy.maxAttempts && share.spend();
+    const alone = async (): Promise<Landed> => ({ flight: first, outcome: await first.outcome });
+    // What goes on from another's text is asked of one model in its own way.
+    const isAllowed = exchange.begun === undefined && journey.hasNext && journey.attempts + 2 <= route.policy.maxAttempts;
+    if (!isAllowed || !share.spend()) return alone();
     const sentAt = deps.timer.now();
-    const second = isAllowed ? await this.decide(exchange, journey, journey.others()) : undefined;
-    if (second === undefined) return { flight: first, outcome: await first.outcome };
-    journey.failed(first.charge.target, 'timeout', undefined);
+    const second = await this.decide(exchange, journey, true);
+    if (second === undefined || res.destroyed || !(await isUnderWay(first))) {
+      second?.settle(UNSENT, NEUTRAL);
+      share.refund();
+      return alone();
+    }
     journey.attempts++;
     const flights = [first, this.launch(second, exchange, journey, sentAt)] as const;
-    return raced(flights, exchange, ({ flight, outcome }) => {
-      const { charge } = flight;
-      const failure = outcome.kind === 'failed' ? outcome.failure : undefined;
-      const sent = outcome.kind !== 'stale' && outcome.kind !== 'answer' && outcome.kind !== 'stream' && outcome.sent;
-      charge.settle(failure ? chargeOfFailure(sent, failure.reason) : sent ? UNKNOWN : UNSENT, failure ? this.reportOf(failure, exchange) : NEUTRAL);
-      if (failure) deps.recorder.attempted(charge.target, failure.reason ?? 'caller');
-      journey.leaveFor(charge.target, (flight === first ? second : first.charge).target);
-    });
+    const winner = await raced(flights, exchange, (lost) => settleLost(lost, exchange, journey, deps));
+    const { target } = winner.flight.charge;
+    if (winner.flight !== first && !journey.hasFailed(first.charge.target)) journey.failed(first.charge.target, 'timeout', undefined);
+    journey.turnTo(target);
+    return winner;
   }
 
   private launch(charge: Charge, exchange: Exchange, journey: Journey, reservedAt: number): Flight {
@@ -268,18 +272,16 @@ export class Gateway {
     return { charge, attempt, outcome: attempt.start().outcome, begun };
   }
 
-  /** A deadline of the caller's own that passed says nothing of the model, and neither does a drill. */
-  private reportOf({ reason, retryAfterMs }: Failure, { route, deadlineAt, drill }: Exchange): Report {
-    const isOver = reason === 'timeout' && this.deps.timer.now() >= deadlineAt;
-    return isOver || drill !== undefined ? NEUTRAL : reportOf(reason, retryAfterMs, route.policy.breaker);
-  }
-
   private refuse(exchange: Exchange, journey: Journey): void {
     const { route, deadlineAt } = exchange;
     const last = journey.tried.at(-1);
     if (exchange.begun !== undefined && last !== undefined) return void giveBroken(journey.lastAsked ?? journey.first, last.reason, undefined, exchange, journey, this.deps);
     const late: Reason | undefined = this.deps.timer.now() >= deadlineAt ? 'timeout' : undefined;
     if (late !== undefined && journey.tried.length === 0) journey.failed(journey.first, late, undefined);
-    giveRefusal(refusal(route.group, journey.tried, late), exchange, journey, this.deps);
+    const refused = refusal(route.group, journey.tried, late);
+    const { said } = journey;
+    // The first model decides, and its words about the request are still the best.
+    if (said !== undefined && refused.status === 400 && said.charge.target.name === journey.tried[0]!.model) return giveError(said.head, said.body, said.charge, exchange, journey, this.deps);
+    giveRefusal(refused, exchange, journey, this.deps);
   }
 }

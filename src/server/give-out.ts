@@ -1,8 +1,5 @@
 /** The answer's way up: headers, bytes, settlement, record. */
 import type { ServerResponse } from 'node:http';
-import type { Report } from '../budgets/types.ts';
-import { soFar, used } from '../decide/asks.ts';
-import { learn } from '../decide/estimate.ts';
 import { OK } from '../decide/report.ts';
 import type { Usage } from '../providers/types.ts';
 import type { Head, Outcome } from '../upstream/types.ts';
@@ -14,6 +11,7 @@ import { returnable, servedHeaders } from './headers.ts';
 import type { Result } from './record.ts';
 import type { Target } from './runtime.ts';
 import type { Refused } from './respond.ts';
+import { settleWith } from './settle.ts';
 
 const ONE_WRITE = 32 * 1024;
 
@@ -98,14 +96,6 @@ export function writeHead(head: Head, charge: Charge, exchange: Exchange, journe
 function isFallback({ route }: Exchange, { target }: Charge): boolean {
   const place = route.targets.indexOf(target);
   return place < 0 || place >= route.own;
-}
-
-export function settleWith(usage: Usage | undefined, counted: number, report: Report, charge: Charge, { request, app }: Exchange, deps: GatewayDeps): void {
-  const { name, meter, limits } = charge.target;
-  if (usage === undefined) return charge.settle(soFar(request, meter.ratio, counted, limits.price), report);
-  meter.ratio = learn(meter.ratio, request, usage.input);
-  deps.learned.observe(name, app, usage.output, request.outputs);
-  charge.settle(used(usage.input, usage.output, limits.price), report);
 }
 
 /**

@@ -1,16 +1,17 @@
 /** A streamed answer's way up; and where it broke midway, how it goes on with another model or ends. */
 import type { ServerResponse } from 'node:http';
 import { soFar } from '../decide/asks.ts';
-import { NEUTRAL, OK, reportOf } from '../decide/report.ts';
+import { NEUTRAL, OK } from '../decide/report.ts';
 import type { Outcome, StreamEnd } from '../upstream/types.ts';
 import type { Reason } from '../wire/reasons.ts';
 import type { Charge } from './charge.ts';
 import type { Exchange } from './exchange.ts';
 import type { GatewayDeps } from './gateway.ts';
-import { Given, settleWith, whenClosed, writeHead } from './give-out.ts';
+import { Given, whenClosed, writeHead } from './give-out.ts';
 import type { Journey } from './journey.ts';
 import { brokenStreamEvent, continuedComment } from './respond.ts';
 import type { Target } from './runtime.ts';
+import { reportFor, settleWith } from './settle.ts';
 
 type StreamOutcome = Extract<Outcome, { kind: 'stream' }>;
 
@@ -50,10 +51,10 @@ export function giveBroken(target: Target, reason: Reason, end: StreamEnd | unde
 
 function settleStream(end: StreamEnd, charge: Charge, exchange: Exchange, deps: GatewayDeps): void {
   const { failure, whole } = end;
-  const reason = failure?.reason ?? 'connection';
-  const says = whole ? OK : failure === undefined || exchange.drill !== undefined ? NEUTRAL : reportOf(reason, failure.retryAfterMs, exchange.route.policy.breaker);
+  const broken = failure && { ...failure, reason: failure.reason ?? 'connection' };
+  const says = whole ? OK : broken === undefined ? NEUTRAL : reportFor(broken, exchange, deps);
   settleWith(end.usage, end.counted, says, charge, exchange, deps);
-  deps.recorder.attempted(charge.target, failure && reason);
+  deps.recorder.attempted(charge.target, broken?.reason);
 }
 
 function finish(end: StreamEnd, target: Target, exchange: Exchange, journey: Journey, deps: GatewayDeps): true {

@@ -5,10 +5,13 @@
 import type { Attempt } from '../upstream/attempt.ts';
 import type { Outcome } from '../upstream/types.ts';
 import type { CoarseTimer, Deadline } from '../wire/coarse-timer.ts';
-import { UNKNOWN, UNSENT } from '../decide/asks.ts';
+import { UNSENT } from '../decide/asks.ts';
 import { NEUTRAL } from '../decide/report.ts';
 import type { Charge } from './charge.ts';
 import type { Exchange, Holder } from './exchange.ts';
+import type { GatewayDeps } from './gateway.ts';
+import type { Journey } from './journey.ts';
+import { settleAborted, settleFailed } from './settle.ts';
 
 /** One call under way. */
 export interface Flight {
@@ -45,6 +48,11 @@ export class HedgeShare {
     this.saved -= 1;
     return true;
   }
+
+  /** The hedge that was to be paid did not come about. */
+  refund(): void {
+    this.saved += 1;
+  }
 }
 
 /** @returns what the flight brought, or undefined if it is still under way after `ms` */
@@ -55,29 +63,48 @@ export async function landedWithin(flight: Flight, ms: number, timer: CoarseTime
   return first === undefined ? undefined : { flight, outcome: first };
 }
 
-/** The first that brings an answer, else the last failure; what the other brought meanwhile goes to `onFailed`. */
-export async function raced(flights: readonly [Flight, Flight], exchange: Exchange, onFailed: (landed: Landed) => void): Promise<Landed> {
+/** @returns whether the flight is still under way */
+export function isUnderWay(flight: Flight): Promise<boolean> {
+  return Promise.race([flight.outcome.then(() => false), Promise.resolve().then(() => true)]);
+}
+
+/** The first that brings an answer, else the last failure; what became of the other goes to `lost`. */
+export async function raced(flights: readonly [Flight, Flight], exchange: Exchange, lost: (landed: Landed) => void): Promise<Landed> {
   exchange.holder = new Both(flights);
   const landing = flights.map(async (flight): Promise<Landed> => ({ flight, outcome: await flight.outcome }));
   const first = await Promise.race(landing);
   const other = flights[0] === first.flight ? flights[1] : flights[0];
   if (serves(first.outcome)) {
     exchange.holder = first.flight.attempt;
-    giveUp(other);
+    // Its outcome is there as soon as it is told.
+    other.attempt?.closed();
+    lost({ flight: other, outcome: await other.outcome });
     return first;
   }
-  onFailed(first);
+  lost(first);
   exchange.holder = other.attempt;
   return { flight: other, outcome: await other.outcome };
 }
 
-function serves({ kind }: Outcome): boolean {
-  return kind === 'stream' || kind === 'answer';
+/** Of two that were asked at once: it failed, or the other one was quicker. */
+export function settleLost({ flight: { charge }, outcome }: Landed, exchange: Exchange, journey: Journey, deps: GatewayDeps): void {
+  const { target } = charge;
+  if (outcome.kind === 'failed') {
+    const { reason, retryAfterMs } = outcome.failure;
+    settleFailed(outcome, charge, exchange, deps);
+    journey.failed(target, reason ?? 'malformed_response', retryAfterMs);
+    journey.leaveOut(target);
+  } else if (outcome.kind === 'aborted' && outcome.sent) {
+    settleAborted(outcome, charge, exchange, deps);
+    deps.recorder.cancelled(target);
+  } else {
+    charge.settle(UNSENT, NEUTRAL);
+    journey.attempts--;
+  }
 }
 
-function giveUp({ attempt, charge, outcome }: Flight): void {
-  attempt?.closed();
-  void outcome.then((lost) => charge.settle(lost.kind === 'stale' || (lost.kind === 'aborted' && !lost.sent) ? UNSENT : UNKNOWN, NEUTRAL));
+function serves({ kind }: Outcome): boolean {
+  return kind === 'stream' || kind === 'answer';
 }
 
 class Both implements Holder {

@@ -2,6 +2,8 @@
 import type { Decision } from '../budgets/types.ts';
 import { passedOver, seen } from '../decide/gauge.ts';
 import type { Reason } from '../wire/reasons.ts';
+import type { Head } from '../upstream/types.ts';
+import type { Charge } from './charge.ts';
 import type { Exchange } from './exchange.ts';
 import type { Order } from './order.ts';
 import { triedFor, type Tried } from './respond.ts';
@@ -22,6 +24,8 @@ export class Journey {
   pausedMs = 0;
   /** How often the model that is being asked was asked again. */
   retries = 0;
+  /** What a model said of the request itself, when others were asked instead. */
+  said: { readonly head: Head; readonly body: Buffer; readonly charge: Charge } | undefined;
   private readonly exchange: Exchange;
   private order: readonly Target[];
   /** Before it, all of the order were asked or passed over. */
@@ -30,10 +34,10 @@ export class Journey {
   private readonly left: Target[] = [];
   private readonly used = { context: false, content: false };
 
-  constructor(exchange: Exchange, { targets, tooSmall, instead }: Order) {
+  constructor(exchange: Exchange, { first, targets, tooSmall, instead }: Order) {
     this.exchange = exchange;
     this.order = targets;
-    this.first = tooSmall.length > 0 ? exchange.route.targets[0]! : targets[0]!;
+    this.first = first;
     this.used.context = instead;
     for (const { name } of tooSmall) this.note({ model: name, reason: 'context_window', waitMs: -1 });
   }
@@ -55,8 +59,8 @@ export class Journey {
     });
   }
 
-  /** Everyone before the chosen one was passed over. */
-  decided(asked: readonly Target[], { chosen, refusals, levels }: Decision, now: number): void {
+  /** Everyone before the chosen one was passed over. @param beside it is asked while another one is */
+  decided(asked: readonly Target[], { chosen, refusals, levels }: Decision, now: number, beside: boolean): void {
     const isShared = this.exchange.route.stages !== undefined;
     for (let i = 0; i < refusals.length; i++) {
       this.note(triedFor(asked[i]!.name, refusals[i]!));
@@ -65,7 +69,12 @@ export class Journey {
     const target = asked[chosen];
     if (target === undefined) return;
     if (isShared) seen(target.gauge, levels, now);
-    const place = this.order.indexOf(target, this.at);
+    if (!beside) this.turnTo(target);
+  }
+
+  /** Of this one it is now whether it serves. */
+  turnTo(target: Target): void {
+    const place = this.order.indexOf(target);
     if (place !== this.at) this.retries = 0;
     this.at = place;
   }
@@ -103,10 +112,13 @@ export class Journey {
     this.retries = 0;
   }
 
-  /** Of two that were asked at once one failed: the other is now the one that is asked. */
-  leaveFor(failed: Target, other: Target): void {
+  hasFailed(target: Target): boolean {
+    return this.left.includes(target);
+  }
+
+  /** Of two that were asked at once this one failed. */
+  leaveOut(failed: Target): void {
     this.left.push(failed);
-    this.at = this.order.indexOf(other);
   }
 
   /** Instead of the rest, these. */

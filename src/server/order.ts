@@ -5,6 +5,8 @@ import type { Exchange } from './exchange.ts';
 import type { Stage, Target } from './runtime.ts';
 
 export interface Order {
+  /** Whose place it is to serve, if the prompt fits. */
+  readonly first: Target;
   readonly targets: readonly Target[];
   /** The prompt does not fit: not asked. */
   readonly tooSmall: readonly Target[];
@@ -18,12 +20,12 @@ const NONE: readonly Target[] = [];
 export function orderOf(exchange: Exchange, now: number, random: () => number): Order {
   const { route, noFallback, request } = exchange;
   const all = route.stages === undefined ? route.targets : ordered(route.stages, now, random, request.stream);
-  if (!route.measured) return { targets: noFallback ? all.slice(0, route.own) : all, tooSmall: NONE, instead: false };
+  if (!route.measured) return { first: all[0]!, targets: noFallback ? all.slice(0, route.own) : all, tooSmall: NONE, instead: false };
   const forLong = ordered(route.instead.context, now, random, request.stream);
   const tokens = estimateInput(request, all[0]!.meter.ratio);
   const ways = { own: all.slice(0, route.own), fallback: noFallback ? NONE : all.slice(route.own), forLong: noFallback ? NONE : forLong };
   const { tried, tooSmall, instead } = fitted(tokens, ways);
-  return { targets: tried, tooSmall, instead };
+  return { first: all[0]!, targets: tried, tooSmall, instead };
 }
 
 export function ordered(stages: readonly Stage[], now: number, random: () => number, streamed: boolean): readonly Target[] {

@@ -62,6 +62,11 @@ export class Recorder {
     else this.instruments.attempts.with(name, 'failed', reason).value++;
   }
 
+  /** Another model was quicker. */
+  cancelled({ name }: Target): void {
+    this.instruments.attempts.with(name, 'cancelled', '').value++;
+  }
+
   served(exchange: Exchange, journey: Journey, target: Target, result: Result, usage: Usage | undefined): void {
     const { route } = exchange;
     const reason = journey.reasonFor(target);
