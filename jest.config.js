@@ -6,5 +6,7 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': '<rootDir>/test/support/transform.cjs' },
   injectGlobals: false,
+  // Jest would leave one of two cores idle; most suites wait for processes and sockets.
+  maxWorkers: 2,
   testTimeout: 20_000,
 };
