@@ -22,7 +22,8 @@ export interface Live {
   settled?: { readonly reservation: Reservation; readonly actual: Actual; readonly emptied: number };
 }
 
-const NOTHING: Actual = { requests: 0, tokens: 0, input_tokens: 0, output_tokens: 0, cost_day: 0, cost_month: 0 };
+/** It came to nothing: everything goes back. */
+export const NOTHING: Actual = { requests: 0, tokens: 0, input_tokens: 0, output_tokens: 0, cost_day: 0, cost_month: 0 };
 
 export class Ledger {
   readonly #window: WindowShape;

@@ -19,8 +19,8 @@ export interface OutboxOptions {
 
 /** How long what nobody waits for stays for a request to ride with. */
 const LINGER_MS = 2;
-/** How long it may take. */
-const PATIENCE_MS = 1_000;
+/** How long Redis may take with what nobody waits for. */
+export const PATIENCE_MS = 1_000;
 /** The oldest are dropped beyond this: their refund is lost, and so is their debt. */
 const MOST_KEPT = 10_000;
 /** Told together when Redis is back; few enough that a reserve behind them is not late. */

@@ -7,12 +7,13 @@ import { Alone, type AloneMode } from './alone.ts';
 import { createCommands, type Commands, type RedisClient } from './commands.ts';
 import { Homecoming } from './homecoming.ts';
 import { INTERVALS, type Intervals } from './intervals.ts';
-import { Ledger, type Live } from './ledger.ts';
+import { Ledger, NOTHING, type Live } from './ledger.ts';
 import { ChainLimiter, type Question } from './limiter.ts';
 import { Link, type BudgetsEvent } from './link.ts';
 import * as local from './model.ts';
 import type { Held, NewEpoch, OpResult } from './ops.ts';
-import { Outbox } from './outbox.ts';
+import { Outbox, PATIENCE_MS } from './outbox.ts';
+import { FORGOTTEN_MS } from './process.ts';
 import { safeMessage } from './safe-message.ts';
 import { loadScripts } from './scripts.ts';
 import { realTimers, within, type Timers } from './timers.ts';
@@ -40,15 +41,10 @@ export interface RedisBudgetsOptions {
   readonly secrets?: () => readonly string[];
 }
 
-/** For what nobody waits for. */
-const PATIENCE_MS = 1_000;
 const BEAT_BATCH = 200;
 const MILLION = 1_000_000;
 /** How long an emptied Redis decides nothing, in beats: each pod's next beat tells it what was used. */
 const LEARN = 1.5;
-/** An admission that never ended is dropped: a leak somewhere must not fill the memory. */
-const FORGOTTEN_MS = 24 * 60 * 60 * 1_000;
-const NOTHING: Actual = { requests: 0, tokens: 0, input_tokens: 0, output_tokens: 0, concurrency: 0, cost_day: 0, cost_month: 0 };
 const ENFORCED: ReserveOptions = { enforce: true };
 
 /** Redis answered, and took no decision. */
@@ -246,6 +242,7 @@ export class RedisBudgets implements Budgets {
   #held(now: number): Held[] {
     const held: Held[] = [];
     for (const [id, live] of this.#ledger.live) {
+      // One that never ended: a leak somewhere must not fill the memory.
       if (now - live.since > FORGOTTEN_MS) this.#ledger.live.delete(id);
       else {
         this.#followUp(id, live, now);

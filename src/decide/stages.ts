@@ -3,11 +3,12 @@
  * among themselves. All models of all stages, one after the other, are the plan's chain.
  */
 import type { Balance } from '../config/types.ts';
-import type { PlanInput } from './plan.ts';
 
 export type Fallback = 'fallback' | 'contextWindowFallback' | 'contentPolicyFallback';
 
-export interface StagesInput extends PlanInput {
+/** The part of the configuration that stages need. */
+export interface StagesInput {
+  readonly models: Readonly<Record<string, unknown>>;
   readonly groups: Readonly<Record<string, StagesGroup>>;
 }
 

@@ -8,7 +8,7 @@ export type Patience = Pick<Policy, 'retry' | 'maxAttempts' | 'wait'>;
 export interface Refused {
   readonly reason: Reason;
   /** Until it may have room; undefined not known, negative never for this request. */
-  readonly waitMs: number | undefined;
+  readonly waitMs?: number | undefined;
 }
 
 export interface NothingOpen {

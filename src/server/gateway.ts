@@ -143,7 +143,7 @@ export class Gateway {
     const { first } = journey;
     if (charge?.target === first) return false;
     const refusal = journey.refusals().find(({ model }) => model === first.name);
-    const forMs = refusal === undefined ? 0 : waitForPrimary({ reason: refusal.reason, waitMs: refusal.waitMs }, journey.waitedMs, exchange.deadlineAt - this.deps.timer.now(), policy);
+    const forMs = refusal === undefined ? 0 : waitForPrimary(refusal, journey.waitedMs, exchange.deadlineAt - this.deps.timer.now(), policy);
     if (forMs === 0) return false;
     charge?.settle(UNSENT, NEUTRAL);
     journey.reopen();
@@ -208,9 +208,8 @@ export class Gateway {
   /** Nothing is open. @returns whether it is worth while to ask again */
   private async waitForRoom(exchange: Exchange, journey: Journey): Promise<boolean> {
     const { timer } = this.deps;
-    const refusals = journey.refusals().map(({ reason, waitMs }) => ({ reason, waitMs }));
     const { attempts, waitedMs } = journey;
-    const step = stepWhenNothingOpen({ refusals, timeLeftMs: exchange.deadlineAt - timer.now(), waitedMs, attempts }, exchange.route.policy);
+    const step = stepWhenNothingOpen({ refusals: journey.refusals(), timeLeftMs: exchange.deadlineAt - timer.now(), waitedMs, attempts }, exchange.route.policy);
     if (step.do === 'giveUp' || !journey.reopen()) return false;
     await this.wait(step.forMs, exchange, journey);
     return true;

@@ -9,7 +9,7 @@ import type { GatewayDeps } from './gateway.ts';
 import type { Journey } from './journey.ts';
 import { returnable, servedHeaders } from './headers.ts';
 import type { Result } from './record.ts';
-import type { Target } from './runtime.ts';
+import { isFallback, type Target } from './runtime.ts';
 import type { Refused } from './respond.ts';
 import { settleWith } from './settle.ts';
 
@@ -81,7 +81,7 @@ export function writeHead(head: Head, charge: Charge, exchange: Exchange, journe
     ...servedHeaders({
       model: charge.target.name,
       group: route.group,
-      fallback: isFallback(exchange, charge),
+      fallback: isFallback(route, charge.target),
       reason: journey.reasonFor(charge.target),
       attempts: journey.attempts,
       overheadMs,
@@ -90,12 +90,6 @@ export function writeHead(head: Head, charge: Charge, exchange: Exchange, journe
   ];
   if (length !== undefined) headers.push('content-length', String(length));
   res.writeHead(head.status, headers);
-}
-
-/** Another model of the group's own is no fallback. */
-function isFallback({ route }: Exchange, { target }: Charge): boolean {
-  const place = route.targets.indexOf(target);
-  return place < 0 || place >= route.own;
 }
 
 /**

@@ -4,13 +4,14 @@
  */
 import type { Attempt } from '../upstream/attempt.ts';
 import type { Outcome } from '../upstream/types.ts';
-import type { CoarseTimer, Deadline } from '../wire/coarse-timer.ts';
+import type { CoarseTimer } from '../wire/coarse-timer.ts';
 import { UNSENT } from '../decide/asks.ts';
 import { NEUTRAL } from '../decide/report.ts';
 import type { Charge } from './charge.ts';
 import type { Exchange, Holder } from './exchange.ts';
 import type { GatewayDeps } from './gateway.ts';
 import type { Journey } from './journey.ts';
+import { Pause } from './pause.ts';
 import { settleAborted, settleFailed } from './settle.ts';
 
 /** One call under way. */
@@ -57,9 +58,10 @@ export class HedgeShare {
 
 /** @returns what the flight brought, or undefined if it is still under way after `ms` */
 export async function landedWithin(flight: Flight, ms: number, timer: CoarseTimer): Promise<Landed | undefined> {
-  const alarm = new Alarm(timer, ms);
-  const first = await Promise.race([flight.outcome, alarm.rung]);
-  alarm.stop();
+  const over = Promise.withResolvers<undefined>();
+  const alarm = new Pause(timer.now() + ms, timer, () => over.resolve(undefined));
+  const first = await Promise.race([flight.outcome, over.promise]);
+  alarm.closed();
   return first === undefined ? undefined : { flight, outcome: first };
 }
 
@@ -116,30 +118,5 @@ class Both implements Holder {
 
   closed(): void {
     for (const { attempt } of this.flights) attempt?.closed();
-  }
-}
-
-class Alarm implements Deadline {
-  at: number;
-  place = -1;
-  readonly rung: Promise<undefined>;
-  private readonly timer: CoarseTimer;
-  private ring!: () => void;
-
-  constructor(timer: CoarseTimer, ms: number) {
-    this.timer = timer;
-    this.at = timer.now() + ms;
-    this.rung = new Promise((resolve) => {
-      this.ring = () => resolve(undefined);
-    });
-    timer.add(this);
-  }
-
-  expire(): void {
-    this.ring();
-  }
-
-  stop(): void {
-    this.timer.remove(this);
   }
 }

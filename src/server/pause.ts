@@ -2,7 +2,8 @@
 import type { CoarseTimer, Deadline } from '../wire/coarse-timer.ts';
 import type { Exchange, Holder } from './exchange.ts';
 
-class Pause implements Deadline, Holder {
+/** Ends once, when its time is over or when it is told to. */
+export class Pause implements Deadline, Holder {
   at: number;
   place = -1;
   private readonly timer: CoarseTimer;

@@ -7,7 +7,7 @@ import type { Counter } from '../telemetry/metrics.ts';
 import type { Reason } from '../wire/reasons.ts';
 import type { Exchange } from './exchange.ts';
 import type { Journey } from './journey.ts';
-import type { Target } from './runtime.ts';
+import { isFallback, type Target } from './runtime.ts';
 
 export type Result = 'ok' | 'client_error' | 'broken' | 'client_left';
 
@@ -70,9 +70,7 @@ export class Recorder {
   served(exchange: Exchange, journey: Journey, target: Target, result: Result, usage: Usage | undefined): void {
     const { route } = exchange;
     const reason = journey.reasonFor(target);
-    const place = route.targets.indexOf(target);
-    const fallback = place < 0 || place >= route.own;
-    this.count(exchange, target.name, result, fallback, reason);
+    this.count(exchange, target.name, result, isFallback(route, target), reason);
     if (usage !== undefined) this.addUsage(target, usage);
     const primary = journey.first.name;
     if (reason === undefined) return;

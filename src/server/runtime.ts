@@ -74,6 +74,12 @@ export interface Stage {
   readonly balancer: Balancer | undefined;
 }
 
+/** Another model of the group's own is no fallback. */
+export function isFallback({ targets, own }: Route, target: Target): boolean {
+  const place = targets.indexOf(target);
+  return place < 0 || place >= own;
+}
+
 export interface Runtime {
   readonly config: Config;
   readonly hash: string;

@@ -1,10 +1,10 @@
 /** What `/status` and the gauges say: one picture of configuration, budgets and groups. */
-import type { Budgets, Health, Level } from '../budgets/types.ts';
+import type { Budgets, Health, Level, Usage } from '../budgets/types.ts';
 import type { Inactive, Problem } from '../config/types.ts';
 import { dollarsOf } from '../decide/price.ts';
 import type { WatchState } from '../config/sources/configmap.ts';
 import type { Instruments } from '../telemetry/instruments.ts';
-import type { Sample } from '../telemetry/metrics.ts';
+import type { Gauge, Sample, Scrape } from '../telemetry/metrics.ts';
 import type { Recorder } from './record.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -81,22 +81,23 @@ function inDollars(level: Level): Level {
 
 /** The contract's gauges; each is read when somebody scrapes. */
 export function addGauges(instruments: Instruments, deps: StatusDeps): void {
-  const gauge = (name: string, help: string, labelNames: readonly string[], read: () => Iterable<Sample> | Promise<Iterable<Sample>>): void => {
+  const gauge = (name: string, help: string, labelNames: readonly string[], read: Gauge['read']): void => {
     instruments.gauges.push({ type: 'gauge', name, help, labelNames, read });
   };
   const one = (value: number, ...labels: string[]): Sample[] => [{ labels, value }];
-  const perBudget = async (pick: (level: Level) => number): Promise<Sample[]> => {
-    const { targets, subjects } = deps.runtime();
-    const { levels } = await deps.budgets().usage(subjects);
+  const usage = (): Promise<Usage> => deps.budgets().usage(deps.runtime().subjects);
+  const perBudget = async (scrape: Scrape, pick: (level: Level) => number): Promise<Sample[]> => {
+    const { targets } = deps.runtime();
+    const { levels } = await scrape.once(usage);
     return targets.flatMap(({ name, budget }) => (levels.get(budget) ?? []).map((level) => ({ labels: [name, level.dimension], value: pick(inDollars(level)) })));
   };
-  const circuits = async (): Promise<Sample[]> => {
-    const { health } = await deps.budgets().usage(deps.runtime().subjects);
+  const circuits = async (scrape: Scrape): Promise<Sample[]> => {
+    const { health } = await scrape.once(usage);
     return [...health].map(([name, { circuit }]) => ({ labels: [name], value: Number(circuit === 'open' || circuit === 'half_open') }));
   };
   const shared = 'Shared by all pods, which each show the same: use max(), not sum().';
-  gauge('spillway_budget_limit', `The limit of a model's budget. ${shared}`, ['model', 'budget'], () => perBudget(({ limit }) => limit));
-  gauge('spillway_budget_used', `What is used of it in the current window. ${shared}`, ['model', 'budget'], () => perBudget(({ used }) => used));
+  gauge('spillway_budget_limit', `The limit of a model's budget. ${shared}`, ['model', 'budget'], (scrape) => perBudget(scrape, ({ limit }) => limit));
+  gauge('spillway_budget_used', `What is used of it in the current window. ${shared}`, ['model', 'budget'], (scrape) => perBudget(scrape, ({ used }) => used));
   gauge('spillway_circuit_open', `1 while a model is left alone because it failed. ${shared}`, ['model'], circuits);
   gauge('spillway_redis_up', '1 if Redis answers; 0 if not, or if none is configured.', [], () => one(Number(deps.budgets().state().up)));
   gauge('spillway_degraded', '1 while this pod decides alone although a Redis is configured.', [], () => one(Number(deps.budgets().state().degraded)));

@@ -82,8 +82,18 @@ export class Histogram implements Family {
   }
 }
 
+/** One look at all gauges: what several of them need is asked for once. */
+export class Scrape {
+  private readonly answers = new Map<() => unknown, unknown>();
+
+  once<T>(ask: () => T): T {
+    if (!this.answers.has(ask)) this.answers.set(ask, ask());
+    return this.answers.get(ask) as T;
+  }
+}
+
 /** A value that is asked for when somebody looks. */
 export interface Gauge extends Family {
   readonly type: 'gauge';
-  readonly read: () => Iterable<Sample> | Promise<Iterable<Sample>>;
+  readonly read: (scrape: Scrape) => Iterable<Sample> | Promise<Iterable<Sample>>;
 }

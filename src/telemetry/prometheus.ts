@@ -1,6 +1,6 @@
 /** Prometheus' text format, version 0.0.4. */
 import type { Instruments } from './instruments.ts';
-import { Histogram, type Family, type Sample } from './metrics.ts';
+import { Histogram, Scrape, type Family, type Sample } from './metrics.ts';
 
 export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
@@ -11,9 +11,10 @@ export async function prometheusText(instruments: Instruments): Promise<string> 
     if (family instanceof Histogram) histogram(lines, family);
     else for (const sample of family.samples()) lines.push(line(family.name, family.labelNames, sample));
   }
+  const scrape = new Scrape();
   for (const gauge of instruments.gauges) {
     header(lines, gauge);
-    for (const sample of await gauge.read()) lines.push(line(gauge.name, gauge.labelNames, sample));
+    for (const sample of await gauge.read(scrape)) lines.push(line(gauge.name, gauge.labelNames, sample));
   }
   return `${lines.join('\n')}\n`;
 }

@@ -2,10 +2,10 @@
  * Does the comparison with the model notice mistakes? Each of these is made in the scripts, one at a time, and short
  * histories are played; every one must be found.
  */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { Redis } from 'ioredis';
+import { describe, expect, test } from '@jest/globals';
 import { loadScripts, SCRIPT_NAMES, type ScriptName, type Scripts } from '../../src/budgets/scripts.ts';
-import { describeWithRedis, startRedis, type RedisServer } from '../support/redis.ts';
+import { emptiedRedis } from '../support/redis-emptied.ts';
+import { describeWithRedis } from '../support/redis.ts';
 import { compare } from '../unit/budgets/support/compare.ts';
 import { Edges } from '../unit/budgets/support/edges.ts';
 import { Play } from '../unit/budgets/support/play.ts';
@@ -102,25 +102,15 @@ function mutated(scripts: Scripts, script: ScriptName, text: string, instead: st
 }
 
 describeWithRedis('a mistake in the scripts is found', () => {
-  let server: RedisServer;
-  let client: Redis;
-  beforeAll(async () => {
-    server = await startRedis();
-    client = new Redis(server.port, { protocol: 2 });
-  });
-  beforeEach(() => client.flushall());
-  afterAll(async () => {
-    client.disconnect();
-    await server.stop();
-  });
+  const redis = emptiedRedis();
 
   describe.each(SCRIPT_NAMES)('%s', (script) => {
     test.each(MUTANTS[script])('%s', async (_name, text, instead) => {
       const scripts = mutated(loadScripts(), script, text, instead);
-      let found = await compare(client, scripts, new Edges(), 'edges');
+      let found = await compare(redis.client, scripts, new Edges(), 'edges');
       for (let seed = 1; seed <= 20 && !found; seed += 1) {
         const play = new Play({ leaseMs: 3_000, recordMs: 20_000, batch: 12, seed });
-        found = await compare(client, scripts, play, `${seed}`, 1_200);
+        found = await compare(redis.client, scripts, play, `${seed}`, 1_200);
       }
       expect(found).not.toBeNull();
       // What a script throws is found too, but shows nothing of the comparison.

@@ -1,8 +1,8 @@
 /** The scripts in Redis against the model: the same answers to the same operations at the same (passed-in) times. */
-import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { Redis } from 'ioredis';
+import { expect, test } from '@jest/globals';
 import { loadScripts, type Scripts } from '../../src/budgets/scripts.ts';
-import { describeWithRedis, startRedis, type RedisServer } from '../support/redis.ts';
+import { emptiedRedis } from '../support/redis-emptied.ts';
+import { describeWithRedis } from '../support/redis.ts';
 import { compare, type Difference } from '../unit/budgets/support/compare.ts';
 import { Edges } from '../unit/budgets/support/edges.ts';
 import { Play } from '../unit/budgets/support/play.ts';
@@ -22,21 +22,11 @@ function guarded(scripts: Scripts): Scripts {
 }
 
 describeWithRedis('Redis and the model', () => {
-  let server: RedisServer;
-  let client: Redis;
-  beforeAll(async () => {
-    server = await startRedis();
-    client = new Redis(server.port, { protocol: 2 });
-  });
-  beforeEach(() => client.flushall());
-  afterAll(async () => {
-    client.disconnect();
-    await server.stop();
-  });
+  const redis = emptiedRedis();
 
   /** The name of a difference is its seed; SPILLWAY_TEST_SEED plays it again. */
   const play = (scripts: Scripts, seed: number, operations: number): Promise<Difference | null> =>
-    compare(client, scripts, new Play({ ...shape, seed }), `${seed}`, operations);
+    compare(redis.client, scripts, new Play({ ...shape, seed }), `${seed}`, operations);
 
   test('100,000 random operations: no difference', async () => {
     const first = Number(process.env['SPILLWAY_TEST_SEED'] ?? Math.floor(Math.random() * 1e9));
@@ -45,12 +35,12 @@ describeWithRedis('Redis and the model', () => {
   }, 120_000);
 
   test('on the edges of what health lasts: no difference', async () => {
-    expect(await compare(client, loadScripts(), new Edges(), 'edges')).toBeNull();
+    expect(await compare(redis.client, loadScripts(), new Edges(), 'edges')).toBeNull();
   });
 
   test('every key that a script touches is declared and carries the one hash tag', async () => {
     for (let seed = 1; seed <= 3; seed += 1)
       expect(await play(guarded(loadScripts()), seed, 1_000)).toBeNull();
-    for (const key of await client.keys('*')) expect(key).toMatch(/^\{same-\d\}:([ucm]:[a-e]|rsv|lease|pods|grants)$/);
+    for (const key of await redis.client.keys('*')) expect(key).toMatch(/^\{same-\d\}:([ucm]:[a-e]|rsv|lease|pods|grants)$/);
   });
 });

@@ -1,11 +1,11 @@
 /** What the scripts leave in Redis, and answers that the model has none for. */
-import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { Redis } from 'ioredis';
+import { beforeAll, expect, test } from '@jest/globals';
 import { createCommands, type Commands, type Op } from '../../src/budgets/commands.ts';
 import { loadScripts } from '../../src/budgets/scripts.ts';
 import type { Ask, Candidate, Decision, Dimension, Report } from '../../src/budgets/types.ts';
 import { window } from '../../src/wire/window.ts';
-import { describeWithRedis, startRedis, type RedisServer } from '../support/redis.ts';
+import { emptiedRedis } from '../support/redis-emptied.ts';
+import { describeWithRedis } from '../support/redis.ts';
 
 const NOW = Date.UTC(2024, 1, 28, 23, 0);
 const NEW = { id: 'epoch', learnMs: 0 };
@@ -15,19 +15,11 @@ const reserve = (id: string, candidates: readonly Candidate[]): Op => ({ kind: '
 const settle = (id: string, report?: Report): Op => ({ kind: 'settle', id, budgets: ['a'], actual: {}, report });
 
 describeWithRedis('the scripts', () => {
-  let server: RedisServer;
-  let client: Redis;
+  const redis = emptiedRedis();
   let commands: Commands;
-  beforeAll(async () => {
-    server = await startRedis();
-    client = new Redis(server.port, { protocol: 2 });
+  beforeAll(() => {
     const shape = { window: window(), leaseMs: 30_000, recordMs: 600_000 };
-    commands = createCommands({ client, scripts: loadScripts(), keyPrefix: 'x', ...shape });
-  });
-  beforeEach(() => client.flushall());
-  afterAll(async () => {
-    client.disconnect();
-    await server.stop();
+    commands = createCommands({ client: redis.client, scripts: loadScripts(), keyPrefix: 'x', ...shape });
   });
   const decide = async (id: string, candidates: readonly Candidate[], now = NOW) =>
     (await commands.apply([reserve(id, candidates)], '', now))[0] as Decision;
@@ -38,9 +30,9 @@ describeWithRedis('the scripts', () => {
     const asks = [ask('requests', 9, 1), ask('concurrency', 9, 1), ask('cost_day', 9, 1)];
     await commands.apply([reserve('one', on(...asks)), settle('one'), reserve('two', on(...asks))], '');
     await commands.beat('pod', 1_000, [{ id: 'two', slotOf: 'a' }], NEW);
-    const keys = await client.keys('*');
+    const keys = await redis.client.keys('*');
     expect(keys.sort()).toEqual(['c:a', 'grants', 'lease', 'm:a', 'pods', 'rsv', 'u:a'].map((name) => `{x}:${name}`));
-    const ttl = Object.fromEntries(await Promise.all(keys.map(async (key) => [key.slice(4), await client.pttl(key)] as const)));
+    const ttl = Object.fromEntries(await Promise.all(keys.map(async (key) => [key.slice(4), await redis.client.pttl(key)] as const)));
     for (const left of Object.values(ttl)) expect(left).toBeGreaterThan(0);
     expect(ttl['m:a']).toBeGreaterThan(39 * 24 * 3_600_000);
     expect(ttl['u:a']).toBeLessThanOrEqual(600_000);
@@ -48,9 +40,9 @@ describeWithRedis('the scripts', () => {
 
   test('a cooldown outlives the rings', async () => {
     await commands.apply([reserve('one', on(ask('requests', 9, 1))), settle('one', { kind: 'throttled', forMs: 3_600_000 })], '', NOW);
-    expect(await client.pttl('{x}:u:a')).toBeGreaterThan(3_000_000);
+    expect(await redis.client.pttl('{x}:u:a')).toBeGreaterThan(3_000_000);
     await commands.apply([{ kind: 'assert', budget: 'a', use: { rates: { tokens: [[0, 1]] }, costs: {}, slots: [] } }], '', NOW + 5_000);
-    expect(await client.pttl('{x}:u:a')).toBeGreaterThan(3_000_000);
+    expect(await redis.client.pttl('{x}:u:a')).toBeGreaterThan(3_000_000);
   });
 
   test('I2: a refusal leaves every key as it was', async () => {
@@ -58,8 +50,8 @@ describeWithRedis('the scripts', () => {
     await commands.apply([reserve('one', on(...asks)), reserve('two', on(...asks))], '', NOW);
     await commands.beat('pod', 1_000, [], NEW, NOW);
     const dump = async () => {
-      const keys = (await client.keys('*')).sort();
-      return Promise.all(keys.map(async (key) => [key, (await client.dumpBuffer(key))!.toString('hex')]));
+      const keys = (await redis.client.keys('*')).sort();
+      return Promise.all(keys.map(async (key) => [key, (await redis.client.dumpBuffer(key))!.toString('hex')]));
     };
     const before = await dump();
     const refused = await commands.apply([reserve('three', on(...asks)), reserve('four', on(...asks))], '', NOW + 40_000);
@@ -70,7 +62,7 @@ describeWithRedis('the scripts', () => {
   test('a refund to rings that Redis lost and began anew never goes below zero', async () => {
     const tokens = (amount: number) => on(ask('tokens', 1_000, amount), ask('cost_day', 1_000, amount));
     await decide('one', tokens(900));
-    await client.del('{x}:u:a', '{x}:m:a');
+    await redis.client.del('{x}:u:a', '{x}:m:a');
     await decide('two', tokens(5));
     await commands.apply([{ kind: 'settle', id: 'one', budgets: ['a'], actual: { tokens: 0, cost_day: 0 } }], '', NOW);
     expect(await levels(tokens(0)[0]!.asks)).toEqual([0, 0]);
@@ -143,12 +135,12 @@ describeWithRedis('the scripts', () => {
   test('Redis in its own time: costs of this day, and a Redis that is full decides nothing', async () => {
     const [decision] = (await commands.apply([reserve('one', on(ask('cost_day', 9, 1)))], '')) as [Decision];
     expect(decision.levels[0]!.resetMs).toBeLessThanOrEqual(24 * 3_600_000);
-    await client.config('SET', 'maxmemory', '1');
+    await redis.client.config('SET', 'maxmemory', '1');
     try {
       for (const asks of [on(ask('requests', 9, 1)), on(ask('concurrency', 9, 1)), on(ask('cost_day', 9, 1)), on()])
         await expect(commands.apply([reserve('two', asks)], '')).rejects.toThrow(/OOM/);
     } finally {
-      await client.config('SET', 'maxmemory', '0');
+      await redis.client.config('SET', 'maxmemory', '0');
     }
     expect(await commands.apply([settle('two')], '')).toEqual([false]);
   });
@@ -162,7 +154,7 @@ describeWithRedis('the scripts', () => {
     expect(await commands.apply([one, assert, settle('one')], 'first', NOW + 1_999)).toEqual(['learning', true, false]);
     expect(await commands.apply([one], 'second', NOW + 2_000)).toEqual(['other_epoch']);
     expect(await commands.apply([one], 'first', NOW + 2_000)).toMatchObject([{ chosen: 0, levels: [{ used: 4 }] }]);
-    await client.del('{x}:rsv');
+    await redis.client.del('{x}:rsv');
     expect(await commands.apply([one], 'first', NOW + 2_000)).toEqual(['other_epoch']);
     expect(await commands.apply([one], '', NOW + 2_000)).toMatchObject([{ chosen: 0 }]);
   });

@@ -1,10 +1,11 @@
 /** Passwords, users and certificates, each over a real Redis: also those that are replaced while the program runs. */
-import { afterEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import type { Cluster, Redis } from 'ioredis';
 import { readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
 import { connectRedis, secretsOf, type RedisSettings } from '../../src/budgets/client.ts';
 import { safeMessage } from '../../src/budgets/safe-message.ts';
+import { atEnd, kept } from '../support/cleanups.ts';
 import { ask, until } from '../support/redis-ask.ts';
 import { startCluster } from '../support/redis-cluster.ts';
 import { startSentinels } from '../support/redis-sentinel.ts';
@@ -13,17 +14,9 @@ import { CA_FILE, startTls } from '../support/redis-tls.ts';
 import { describeWithRedis, startRedis } from '../support/redis.ts';
 
 describeWithRedis('access to Redis', () => {
-  const cleanups: (() => unknown)[] = [];
-  afterEach(async () => {
-    for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-  });
-  const kept = <T extends { stop(): Promise<void> }>(server: T): T => {
-    cleanups.push(() => server.stop());
-    return server;
-  };
   const file = (text: string): SecretFile => {
     const made = secretFile(text);
-    cleanups.push(made.remove);
+    atEnd(made.remove);
     return made;
   };
   const connected = async (settings: RedisSettings): Promise<{ client: Redis | Cluster; errors: string[]; answers: () => Promise<boolean> }> => {
@@ -31,7 +24,7 @@ describeWithRedis('access to Redis', () => {
     const client = await connectRedis(settings);
     const secrets = secretsOf(settings);
     client.on('error', (error: Error) => errors.push(safeMessage(error, secrets)));
-    cleanups.push(() => client.disconnect());
+    atEnd(() => client.disconnect());
     const answers = async () => client.status === 'ready' && (await client.eval("return redis.call('INCR', KEYS[1])", 1, '{spillway}:x')) !== null;
     return { client, errors, answers };
   };

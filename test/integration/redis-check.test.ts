@@ -1,17 +1,13 @@
 /** The check of a real Redis: the permissions it names, the settings it warns of, and that it changes nothing. */
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { beforeEach, expect, test } from '@jest/globals';
 import { connectRedis, type RedisSettings } from '../../src/budgets/client.ts';
 import { checkRedis, watchRedis, type Finding } from '../../src/budgets/redis-check.ts';
 import { aclRules, KEY_KINDS } from '../../src/budgets/redis-rules.ts';
+import { atEnd } from '../support/cleanups.ts';
 import { ask, until } from '../support/redis-ask.ts';
 import { startCluster } from '../support/redis-cluster.ts';
 import { everyOperation } from '../support/redis-operations.ts';
 import { describeWithRedis, describeWithValkey, startRedis, type RedisServer } from '../support/redis.ts';
-
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
 
 async function check(settings: RedisSettings): Promise<Finding[]> {
   const client = await connectRedis(settings);
@@ -25,7 +21,7 @@ async function check(settings: RedisSettings): Promise<Finding[]> {
 
 async function scriptsRun(settings: RedisSettings): Promise<void> {
   const client = await connectRedis(settings);
-  cleanups.push(() => client.disconnect());
+  atEnd(() => client.disconnect());
   await until('connected', () => client.status === 'ready');
   await everyOperation(client, 'spillway');
 }
@@ -39,7 +35,7 @@ describeWithRedis('the check of Redis', () => {
   };
   beforeEach(async () => {
     server = await startRedis();
-    cleanups.push(() => server.stop());
+    atEnd(() => server.stop());
   });
 
   test('nothing is wrong and nothing is changed', async () => {
@@ -89,7 +85,7 @@ describeWithRedis('the check of Redis', () => {
   test('each new connection is checked, at most once a minute, and news are told once', async () => {
     await set('maxmemory', '1gb', 'maxmemory-policy', 'allkeys-lru');
     const client = await connectRedis({ url: server.url });
-    cleanups.push(() => client.disconnect());
+    atEnd(() => client.disconnect());
     const told: string[][] = [];
     const due: { ms: number; run: () => void }[] = [];
     let now = 0;
@@ -129,7 +125,7 @@ describeWithRedis('the check of Redis', () => {
 
   test('a cluster: its user needs more, and follows a moved slot with it', async () => {
     const cluster = await startCluster();
-    cleanups.push(() => cluster.stop());
+    atEnd(() => cluster.stop());
     const rules = async (list: readonly string[]) => {
       for (const { port } of cluster.nodes) await ask(port, ['ACL', 'SETUSER', 'app', 'reset', 'on', '>secret', ...list]);
     };
@@ -141,7 +137,7 @@ describeWithRedis('the check of Redis', () => {
     expect(await check(redis)).toEqual([]);
 
     const client = await connectRedis(redis);
-    cleanups.push(() => client.disconnect());
+    atEnd(() => client.disconnect());
     await until('connected', () => client.status === 'ready');
     const run = () => client.eval("return redis.call('HSET', KEYS[1], 'a', ARGV[1])", 1, '{spillway}:rsv', '1');
     await everyOperation(client, 'spillway');
@@ -158,7 +154,7 @@ describeWithRedis('the check of Redis', () => {
 describeWithValkey('valkey-server', () => {
   test('budgets work in it, and the check finds nothing', async () => {
     const server = await startRedis({ program: 'valkey-server' });
-    cleanups.push(() => server.stop());
+    atEnd(() => server.stop());
     await ask(server.port, ['ACL', 'SETUSER', 'app', 'on', '>secret', ...aclRules('spillway')]);
     const redis = { host: '127.0.0.1', port: server.port, username: 'app', password: 'secret' };
     expect(await check(redis)).toEqual([]);

@@ -1,8 +1,9 @@
 /** Failovers and a moved slot: the connection comes back by itself, and no command waits longer than its time-out. */
-import { afterEach, expect, jest, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connectRedis } from '../../src/budgets/client.ts';
 import type { RedisClient } from '../../src/budgets/commands.ts';
+import { atEnd, kept } from '../support/cleanups.ts';
 import { ask, until } from '../support/redis-ask.ts';
 import { startCluster } from '../support/redis-cluster.ts';
 import { startSentinels } from '../support/redis-sentinel.ts';
@@ -51,17 +52,9 @@ function pulse(client: RedisClient) {
 }
 
 describeWithRedis('Redis moves', () => {
-  const cleanups: (() => unknown)[] = [];
-  afterEach(async () => {
-    for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-  });
-  const kept = <T extends { stop(): Promise<void> }>(server: T): T => {
-    cleanups.push(() => server.stop());
-    return server;
-  };
   const connected = async (redis: object): Promise<RedisClient> => {
     const client = await connectRedis(settingsOf(redis));
-    cleanups.push(() => client.disconnect());
+    atEnd(() => client.disconnect());
     await until('connected', () => client.status === 'ready');
     return client;
   };
@@ -158,7 +151,7 @@ describeWithRedis('Redis moves', () => {
   test('a cluster: no rejection is left unhandled, and an error tells its cause', async () => {
     const server = kept(await startRedis());
     const client = await connectRedis({ cluster: { nodes: [`127.0.0.1:${server.port}`] } });
-    cleanups.push(() => client.disconnect());
+    atEnd(() => client.disconnect());
     const causes: string[] = [];
     client.on('error', ({ message }: Error) => causes.push(message));
     const handled = jest.fn();

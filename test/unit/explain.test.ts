@@ -7,7 +7,7 @@ import { UsageError } from '../../src/commands/command.ts';
 import { explain } from '../../src/commands/explain.ts';
 import type { Road } from '../../src/commands/explain/road.ts';
 import { validate } from '../../src/commands/validate.ts';
-import { planFor } from '../../src/decide/plan.ts';
+import { planFor } from './decide/plan-oracle.ts';
 
 const fixtures = join(import.meta.dirname, '../fixtures/config');
 

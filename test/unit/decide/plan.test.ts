@@ -1,7 +1,13 @@
 import { expect, test } from '@jest/globals';
-import { planFor } from '../../../src/decide/plan.ts';
+import { stagesFor } from '../../../src/decide/stages.ts';
 
-const group = (models: string[], fallback: string[] = []) => ({ models: models.map((model) => ({ model })), fallback });
+const group = (models: string[], fallback: string[] = []) => ({
+  models: models.map((model) => ({ model, weight: 1 })),
+  balance: 'weighted' as const,
+  fallback,
+  contextWindowFallback: [],
+  contentPolicyFallback: [],
+});
 const config = {
   models: { a: {}, b: {}, c: {}, d: {}, same: {} },
   groups: {
@@ -12,6 +18,13 @@ const config = {
     twice: group(['a', 'a'], ['b', 'a', 'b']),
   },
 };
+
+/** All stages one after the other. */
+function planFor(input: typeof config, name: string) {
+  const stages = stagesFor(input, name);
+  const chain = stages.flatMap(({ members }) => members.map(({ model }) => model));
+  return stages.length === 0 ? undefined : { group: name, chain, own: stages[0]!.members.length };
+}
 
 test.each([
   ['flat', ['a', 'b', 'c'], 2],

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { planFor } from '../../../src/decide/plan.ts';
 import { stagesFor, type StagesInput } from '../../../src/decide/stages.ts';
+import { planFor } from './plan-oracle.ts';
 
 type Group = StagesInput['groups'][string];
 

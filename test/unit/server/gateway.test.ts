@@ -1,7 +1,7 @@
 /** What cannot be brought about from outside: a caller that leaves while Redis decides. */
-import { afterEach, expect, test } from '@jest/globals';
-import { createServer, type Server } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
+import { expect, test } from '@jest/globals';
+import { createServer } from 'node:http';
+import { connect } from 'node:net';
 import type { Budgets, Decision } from '../../../src/budgets/types.ts';
 import { parseConfig } from '../../../src/config/load.ts';
 import { builtProviders } from '../../../src/providers/index.ts';
@@ -18,19 +18,7 @@ import { createLog } from '../../../src/telemetry/log.ts';
 import { Dispatchers } from '../../../src/upstream/dispatchers.ts';
 import { CoarseTimer } from '../../../src/wire/coarse-timer.ts';
 import { HeldBytes } from '../../../src/wire/held-bytes.ts';
-
-const servers: Server[] = [];
-afterEach(() => {
-  for (const server of servers.splice(0)) server.close().closeAllConnections();
-});
-
-async function listening(server: Server): Promise<number> {
-  servers.push(server);
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  return (server.address() as AddressInfo).port;
-}
+import { listening } from './listening.ts';
 
 test('a caller that leaves while the budgets decide: nothing is sent, and all is given back', async () => {
   let calls = 0;

@@ -1,8 +1,8 @@
 /** What cannot be brought about from outside: a caller that leaves while the budgets decide, budgets that fail. */
-import { afterEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import express from 'express';
-import { createServer, type Server } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
+import { connect } from 'node:net';
 import type { Budgets, Decision } from '../../../src/budgets/types.ts';
 import { parseConfig } from '../../../src/config/load.ts';
 import { builtProviders } from '../../../src/providers/index.ts';
@@ -13,20 +13,9 @@ import { LearnedOutput } from '../../../src/decide/learned-output.ts';
 import { NEUTRAL, OK } from '../../../src/decide/report.ts';
 import { buildRuntime } from '../../../src/server/runtime.ts';
 import { Instruments } from '../../../src/telemetry/instruments.ts';
+import { listening } from './listening.ts';
 
 const ROOM: Decision = { chosen: 0, refusals: [], levels: [], replayed: false, probe: false, would: null, by: 'redis' };
-const servers: Server[] = [];
-afterEach(() => {
-  for (const server of servers.splice(0)) server.close().closeAllConnections();
-});
-
-async function listening(server: Server): Promise<number> {
-  servers.push(server);
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  return (server.address() as AddressInfo).port;
-}
 
 /** A sidecar's pass-through before a counting upstream, with budgets that the test answers for. */
 async function started(reserve: () => Promise<Decision>) {
@@ -43,8 +32,9 @@ async function started(reserve: () => Promise<Decision>) {
   const instruments = new Instruments();
   const recorder = new Recorder(instruments, () => performance.now());
   const handler = passthrough({ runtime: () => runtime, budgets: () => budgets, recorder, newId: () => 'id', now: () => performance.now(), draining: () => false, proxyEnv: {} });
-  const port = await listening(createServer(express().use(handler)));
-  return { port, upstream, settled, recorder, attempts: () => [...instruments.attempts.samples()].filter(({ value }) => value > 0) };
+  const server = createServer(express().use(handler));
+  const port = await listening(server);
+  return { server, port, upstream, settled, recorder, attempts: () => [...instruments.attempts.samples()].filter(({ value }) => value > 0) };
 }
 
 const ASK = 'POST /v1/files HTTP/1.1\r\nhost: x\r\nx-spillway-model: m\r\ncontent-length: 3\r\n\r\nabc';
@@ -52,12 +42,12 @@ const ASK = 'POST /v1/files HTTP/1.1\r\nhost: x\r\nx-spillway-model: m\r\nconten
 test('a caller that leaves while the budgets decide: nothing is sent, and all is given back', async () => {
   const asked = Promise.withResolvers<void>();
   const decision = Promise.withResolvers<Decision>();
-  const { port, upstream, settled, recorder, attempts } = await started(() => {
+  const { server, port, upstream, settled, recorder, attempts } = await started(() => {
     asked.resolve();
     return decision.promise;
   });
   const gone = Promise.withResolvers<void>();
-  servers.at(-1)!.on('connection', (socket) => void socket.on('close', gone.resolve));
+  server.on('connection', (socket) => void socket.on('close', gone.resolve));
   const socket = connect(port, '127.0.0.1', () => socket.write(ASK));
   await asked.promise;
   // A shutdown must wait for it already.

@@ -1,4 +1,4 @@
-/** Which models a name means, in the order in which they are tried. */
+/** Which models a name means, in the order in which they are tried: told without stages, as what those are held against. */
 
 /** The part of the configuration that plans need. */
 export interface PlanInput {
