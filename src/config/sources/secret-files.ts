@@ -14,33 +14,40 @@ export interface SecretFilesOptions {
 
 export class SecretFiles {
   readonly #options: SecretFilesOptions;
-  #seen = new Map<string, string>();
+  /** Undefined: it could not be read yet. */
+  readonly #seen = new Map<string, string | undefined>();
 
   constructor(options: SecretFilesOptions) {
     this.#options = options;
-    this.#seen = this.#read();
+    this.#read();
   }
 
-  /** Calls back if a file holds something else than the last time it could be read. */
+  /** Calls back if a file holds something else than the last time it could be read, or can be read at last. */
   look(): void {
-    const now = this.#read();
-    const changed = [...now].some(([path, text]) => this.#seen.has(path) && this.#seen.get(path) !== text);
-    // One that is gone for a moment keeps what it held.
-    this.#seen = new Map([...this.#seen, ...now]);
-    if (changed) this.#options.onChange();
+    if (this.#read()) this.#options.onChange();
   }
 
-  #read(): Map<string, string> {
-    const found = new Map<string, string>();
+  /** @returns whether one that was looked at before has changed */
+  #read(): boolean {
+    let changed = false;
     for (const { path, ref } of references(this.#options.config())) {
       // Redis reads its own at each connection.
       if (!path.startsWith('models.') || !('file' in ref)) continue;
-      try {
-        found.set(ref.file, this.#options.readText(ref.file));
-      } catch {
-        // It is being replaced, or was never there: the log says so when the configuration is read.
-      }
+      const text = this.#textOf(ref.file);
+      const before = this.#seen.get(ref.file);
+      // One that is gone for a moment keeps what it held.
+      if (this.#seen.has(ref.file) && text !== undefined && text !== before) changed = true;
+      this.#seen.set(ref.file, text ?? before);
     }
-    return found;
+    return changed;
+  }
+
+  #textOf(path: string): string | undefined {
+    try {
+      return this.#options.readText(path);
+    } catch {
+      // It is being replaced, or is not there yet: the log said so when the configuration was read.
+      return undefined;
+    }
   }
 }

@@ -2,11 +2,11 @@ import { expect, test } from '@jest/globals';
 import { parseConfig } from '../../../src/config/load.ts';
 import { SecretFiles } from '../../../src/config/sources/secret-files.ts';
 
-function setUp(): { files: Map<string, string>; look: () => number } {
+function setUp(key: string | null = 'one'): { files: Map<string, string>; look: () => number } {
   const text = 'version: 1\nmodels:\n  a: { provider: openai, model: m, apiKey: { file: /keys/a } }\n  b: { provider: openai, model: m, apiKey: { env: B } }\ngroups:\n  g: { models: [a], fallback: [b] }\n';
   const result = parseConfig(text, 'x');
   if (!result.ok) throw new Error('the configuration of this test is wrong');
-  const files = new Map([['/keys/a', 'one']]);
+  const files = new Map(key === null ? [] : [['/keys/a', key]]);
   let changes = 0;
   const secrets = new SecretFiles({
     config: () => result.config,
@@ -43,4 +43,11 @@ test('a file that is gone for a moment is no change, unless it comes back with a
   look();
   files.set('/keys/a', 'two');
   expect(look()).toBe(1);
+});
+
+test('a file that comes only after the start is told once', () => {
+  const { files, look } = setUp(null);
+  expect(look()).toBe(0);
+  files.set('/keys/a', 'one');
+  expect([look(), look()]).toEqual([1, 1]);
 });
