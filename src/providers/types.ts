@@ -116,4 +116,4 @@ export interface Provider {
 export type HeaderReader = (name: string) => string | undefined;
 
 /** Reads a request of one dialect. @throws SpillwayError for what no model could answer */
-export type RequestReader = (body: Buffer, knownModels: () => string) => ModelRequest;
+export type RequestReader = (body: Buffer, knownModels: string) => ModelRequest;

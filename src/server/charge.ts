@@ -3,33 +3,40 @@ import { ended, started } from '../decide/gauge.ts';
 import { OK } from '../decide/report.ts';
 import type { Target } from './runtime.ts';
 
+/** A decision that was asked for. */
+export interface Question {
+  readonly id: string;
+  readonly budgets: Budgets;
+  readonly asked: readonly Target[];
+  /** It is about one model beside another that is being asked. */
+  readonly beside: boolean;
+}
+
 /** A call whose reservation is held: by whom it is answered and what it may be charged. */
 export class Charge {
   readonly target: Target;
   readonly decision: Decision;
-  private readonly budgets: Budgets;
-  private readonly id: string;
+  private readonly question: Question;
 
-  constructor(target: Target, decision: Decision, budgets: Budgets, id: string) {
+  constructor(target: Target, decision: Decision, question: Question) {
     this.target = target;
     this.decision = decision;
-    this.budgets = budgets;
-    this.id = id;
+    this.question = question;
     started(target.gauge);
   }
 
   settle(actual: Actual, report: Report): void {
     ended(this.target.gauge);
-    this.budgets.settle(this.id, actual, report);
+    this.question.budgets.settle(this.question.id, actual, report);
   }
 
   /** Its answer has begun: a probe need not wait for its end. */
   begun(): void {
-    if (this.decision.probe) this.budgets.report(this.id, OK);
+    if (this.decision.probe) this.question.budgets.report(this.question.id, OK);
   }
 
   /** A long answer is charged while it runs. */
   follow(soFar: () => Actual): void {
-    this.budgets.follow(this.id, soFar);
+    this.question.budgets.follow(this.question.id, soFar);
   }
 }

@@ -6,31 +6,25 @@ import { estimateInput, FIRST_RATIO } from '../decide/estimate.ts';
 import { SpillwayError } from '../errors.ts';
 import type { ModelRequest, Operation, RequestReader } from '../providers/types.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { CoarseTimer, Deadline } from '../wire/coarse-timer.ts';
 import { parseDuration } from '../wire/duration.ts';
-import type { HeldBytes } from '../wire/held-bytes.ts';
 import { headerOf } from '../wire/http.ts';
 import { FLOOD_PER_SECOND, type FloodGuard } from './flood-guard.ts';
 import type { Exchange } from './exchange.ts';
 import type { Gateway } from './gateway.ts';
 import { listModels, oneModel } from './models.ts';
-import { CallerLeft, checkHead, printable, readBody, type Body, type ReadLimits } from './read.ts';
-import type { Recorder } from './record.ts';
+import { checkHead, printable } from './read.ts';
 import { sendError } from './respond.ts';
 import type { Runtime } from './runtime.ts';
+import { Taken, type Intake, type TakenDeps } from './taken.ts';
 
-export interface DataPlaneDeps {
+export interface DataPlaneDeps extends TakenDeps {
   /** The configuration in force; asked once a request, which keeps it to its end. */
   readonly runtime: () => Runtime;
   readonly gateway: Gateway;
-  readonly recorder: Recorder;
   readonly readers: Readonly<Record<Operation, RequestReader>>;
   /** What else of the provider's API is forwarded. */
   readonly passthrough: RequestHandler;
   readonly flood: FloodGuard;
-  readonly limits: ReadLimits;
-  readonly held: HeldBytes;
-  readonly timer: CoarseTimer;
   readonly log: Log;
   /** The caller's name when no header gives one (SPILLWAY_APP). */
   readonly defaultApp: string | undefined;
@@ -46,8 +40,11 @@ const OPERATIONS: ReadonlyMap<string, Operation> = new Map([
 export function dataPlane(deps: DataPlaneDeps): RequestListener {
   const app = express();
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing');
+  const intakes = new Map<string, Intake>();
   for (const [path, operation] of OPERATIONS) {
-    app.post(path, (req, res) => answer(req, res, deps.readers[operation], deps));
+    const intake = new Road(deps.readers[operation], deps);
+    intakes.set(path, intake);
+    app.post(path, (req, res) => answer(req, res, intake, deps));
     app.all(path, (req) => {
       throw new SpillwayError('method_not_allowed', [path, req.method, 'POST']);
     });
@@ -61,12 +58,9 @@ export function dataPlane(deps: DataPlaneDeps): RequestListener {
   const onError: ErrorRequestHandler = (error: unknown, _req, res, _next) => answerError(error, res, deps);
   app.use(onError);
   return (req, res) => {
-    const operation = req.method === 'POST' ? OPERATIONS.get(req.url!) : undefined;
-    if (operation !== undefined) {
-      // The road itself, as every SDK names it, needs no routing (docs/decisions/0006).
-      answer(req, res, deps.readers[operation], deps).catch((error: unknown) => answerError(error, res, deps));
-      return;
-    }
+    // The road itself, as every SDK names it, needs no routing (docs/decisions/0006).
+    const intake = req.method === 'POST' ? intakes.get(req.url!) : undefined;
+    if (intake !== undefined) return answer(req, res, intake, deps);
     // A target that Express cannot read comes past all of the above; its own page would be HTML.
     app(req as Request, res as Response, (error?: unknown) => answerError(error ?? unreadable(req, deps), res, deps));
   };
@@ -77,54 +71,44 @@ function servedPaths({ config }: Runtime): string {
   return [...posted, 'GET /v1/models', ...config.passthrough.paths.map((path) => `/v1/${path}`)].join(', ');
 }
 
-async function answer(req: IncomingMessage, res: ServerResponse, read: RequestReader, deps: DataPlaneDeps): Promise<void> {
-  const runtime = deps.runtime();
-  if (deps.draining()) throw new SpillwayError('shutting_down', [], 1);
-  checkHead(req);
-  const app = appOf(req, deps);
-  if (deps.flood.isFlooding(app ?? '')) throw new SpillwayError('too_many_refusals', [FLOOD_PER_SECOND], 1);
-  // From here on it is taken, until its response is closed: a shutdown waits for the rest of its body, too.
-  const taken = new Taken(res, deps);
-  taken.body = await readBody(req, deps.limits, deps.held, deps.timer);
-  const startedAt = deps.timer.now();
-  const request = read(taken.body.bytes, () => runtime.known);
-  const exchange = exchangeFor(req, res, request, runtime, app, startedAt);
-  taken.follow(exchange);
-  await deps.gateway.serve(exchange);
+function answer(req: IncomingMessage, res: ServerResponse, intake: Intake, deps: DataPlaneDeps): void {
+  try {
+    if (deps.draining()) throw new SpillwayError('shutting_down', [], 1);
+    checkHead(req);
+    const app = appOf(req, deps);
+    if (deps.flood.isFlooding(app ?? '')) throw new SpillwayError('too_many_refusals', [FLOOD_PER_SECOND], 1);
+    new Taken(req, res, app, deps.runtime(), intake).read();
+  } catch (error) {
+    answerError(error, res, deps);
+  }
 }
 
-/** What a request holds from its first byte until its response is closed, however that comes about. */
-class Taken implements Deadline {
-  at = Infinity;
-  place = -1;
-  body: Body | undefined;
-  private readonly res: ServerResponse;
-  private readonly deps: DataPlaneDeps;
-  private exchange: Exchange | undefined;
+/** What becomes of the requests of one operation. */
+class Road implements Intake {
+  readonly deps: DataPlaneDeps;
+  private readonly read: RequestReader;
 
-  constructor(res: ServerResponse, deps: DataPlaneDeps) {
-    this.res = res;
+  constructor(read: RequestReader, deps: DataPlaneDeps) {
+    this.read = read;
     this.deps = deps;
-    deps.recorder.running++;
-    deps.timer.add(this);
-    res.once('close', () => this.end());
   }
 
-  /** A caller that does not take its answer is waited for as long, after its deadline, as one that does not bring its request. */
-  follow(exchange: Exchange): void {
-    this.exchange = exchange;
-    this.at = exchange.deadlineAt + this.deps.limits.bodyIdleMs;
+  arrived(taken: Taken, body: Buffer): void {
+    const { deps } = this;
+    const { res, runtime } = taken;
+    try {
+      const startedAt = deps.timer.now();
+      const request = this.read(body, runtime.known);
+      const exchange = exchangeFor(taken, request, startedAt);
+      taken.follow(exchange);
+      deps.gateway.serve(exchange).catch((error: unknown) => answerError(error, res, deps));
+    } catch (error) {
+      answerError(error, res, deps);
+    }
   }
 
-  expire(): void {
-    this.res.destroy();
-  }
-
-  private end(): void {
-    this.deps.recorder.running--;
-    this.deps.timer.remove(this);
-    this.body?.release();
-    this.exchange?.holder?.closed();
+  refused({ res }: Taken, error: SpillwayError): void {
+    sendError(res, error);
   }
 }
 
@@ -148,7 +132,7 @@ function appOf(req: IncomingMessage, { defaultApp }: DataPlaneDeps): string | un
   return app === undefined ? undefined : printable(app);
 }
 
-function exchangeFor(req: IncomingMessage, res: ServerResponse, request: ModelRequest, runtime: Runtime, app: string | undefined, startedAt: number): Exchange {
+function exchangeFor({ req, res, runtime, app }: Taken, request: ModelRequest, startedAt: number): Exchange {
   const route = runtime.routes.get(groupOf(req, request, runtime));
   if (route === undefined) throw new SpillwayError('model_not_found', [printable(request.model), runtime.known]);
   return {
@@ -178,7 +162,6 @@ function deadlineOf(req: IncomingMessage): number {
 }
 
 function answerError(error: unknown, res: ServerResponse, deps: DataPlaneDeps): void {
-  if (error instanceof CallerLeft) return void res.destroy();
   if (error instanceof SpillwayError) return sendError(res, error);
   if (isBadPath(error)) return sendError(res, unreadable(res.req, deps));
   deps.log.error({ err: error }, 'a request failed inside the sidecar');

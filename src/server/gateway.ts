@@ -1,5 +1,5 @@
 /** The loop of the road: decide, attempt, and either give the answer out or go on to the next model. */
-import type { Budgets, Decision } from '../budgets/types.ts';
+import type { Budgets, Candidate, Decision } from '../budgets/types.ts';
 import { asksFor, UNSENT } from '../decide/asks.ts';
 import { answered, firstToken } from '../decide/gauge.ts';
 import type { LearnedOutput } from '../decide/learned-output.ts';
@@ -12,7 +12,7 @@ import type { Failed, UpstreamDeps } from '../upstream/types.ts';
 import type { Dispatchers } from '../upstream/dispatchers.ts';
 import type { Reason } from '../wire/reasons.ts';
 import { callOf, drilled } from './call.ts';
-import { Charge } from './charge.ts';
+import { Charge, type Question } from './charge.ts';
 import type { Exchange } from './exchange.ts';
 import type { FloodGuard } from './flood-guard.ts';
 import { giveAnswer, giveError, giveRefusal } from './give-out.ts';
@@ -62,7 +62,6 @@ export class Gateway {
       if (journey.attempts >= maxAttempts || deps.timer.now() >= exchange.deadlineAt) break;
       const sentAt = deps.timer.now();
       const deciding = this.decide(exchange, journey);
-      // The engine in the process answers at once: then nothing is waited for.
       const decided = deciding instanceof Promise ? await deciding : deciding;
       deps.recorder.decided(deps.timer.now() - sentAt);
       if (res.destroyed) {
@@ -122,19 +121,29 @@ export class Gateway {
     const { request, route, app } = exchange;
     const budgets = deps.budgets();
     const id = deps.newId();
-    const candidates = asked.map(({ name, budget, limits, meter }) => {
+    const candidates: Candidate[] = [];
+    for (const { name, budget, limits, meter } of asked) {
       const asks = asksFor(limits, request, meter.ratio, route.output.tokens(name, app, request));
-      return { model: name, budget, asks };
-    });
-    const decided = (decision: Decision): Charge | undefined => {
-      journey.decided(asked, decision, deps.timer.now(), beside);
-      const target = asked[decision.chosen];
-      if (target === undefined) return undefined;
-      if (decision.would !== null) deps.recorder.wouldDivert(exchange, target, decision.would);
-      return new Charge(target, decision, budgets, id);
-    };
+      candidates.push({ model: name, budget, asks });
+    }
     const deciding = budgets.reserve(id, candidates, route.reserving);
-    return deciding instanceof Promise ? deciding.then(decided) : decided(deciding);
+    const question = { id, budgets, asked, beside };
+    // The engine in the process answers at once: then nothing is waited for.
+    return deciding instanceof Promise ? this.later(deciding, question, exchange, journey) : this.decided(deciding, question, exchange, journey);
+  }
+
+  private async later(deciding: Promise<Decision>, question: Question, exchange: Exchange, journey: Journey): Promise<Charge | undefined> {
+    return this.decided(await deciding, question, exchange, journey);
+  }
+
+  private decided(decision: Decision, question: Question, exchange: Exchange, journey: Journey): Charge | undefined {
+    const { asked, beside } = question;
+    const { timer, recorder } = this.deps;
+    journey.decided(asked, decision, timer.now(), beside);
+    const target = asked[decision.chosen];
+    if (target === undefined) return undefined;
+    if (decision.would !== null) recorder.wouldDivert(exchange, target, decision.would);
+    return new Charge(target, decision, question);
   }
 
   /** `policy.wait`: rather the primary a little later than another model now. @returns whether it was waited for */

@@ -7,7 +7,7 @@ import type { Charge } from './charge.ts';
 import type { Exchange, Holder } from './exchange.ts';
 import type { GatewayDeps } from './gateway.ts';
 import type { Journey } from './journey.ts';
-import { returnable, servedHeaders } from './headers.ts';
+import { addReturnable, addServed } from './headers.ts';
 import type { Result } from './record.ts';
 import { isFallback, type Target } from './runtime.ts';
 import type { Refused } from './respond.ts';
@@ -76,18 +76,17 @@ export function writeHead(head: Head, charge: Charge, exchange: Exchange, journe
   const { res, route, startedAt } = exchange;
   const overheadMs = Math.max(0, deps.timer.now() - startedAt - journey.upstreamMs - journey.pausedMs);
   deps.recorder.overhead(overheadMs);
-  const headers = [
-    ...returnable(head.headers),
-    ...servedHeaders({
-      model: charge.target.name,
-      group: route.group,
-      fallback: isFallback(route, charge.target),
-      reason: journey.reasonFor(charge.target),
-      attempts: journey.attempts,
-      overheadMs,
-      levels: charge.decision.levels,
-    }),
-  ];
+  const headers: string[] = [];
+  addReturnable(headers, head.headers);
+  addServed(headers, {
+    model: charge.target.name,
+    group: route.group,
+    fallback: isFallback(route, charge.target),
+    reason: journey.reasonFor(charge.target),
+    attempts: journey.attempts,
+    overheadMs,
+    levels: charge.decision.levels,
+  });
   if (length !== undefined) headers.push('content-length', String(length));
   res.writeHead(head.status, headers);
 }

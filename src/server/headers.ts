@@ -24,37 +24,42 @@ const NOT_RETURNED = new Set([
 ]);
 const NOT_RETURNED_PREFIXES = ['x-ratelimit-', 'anthropic-ratelimit-', 'x-spillway-', 'access-control-'];
 
-/** The caller's headers that the upstream may see, as name and value in turn. @param own names that are set for the model itself */
-export function forwardable(raw: readonly string[], connection: string | undefined, own: ReadonlySet<string>): string[] {
+/**
+ * Adds the caller's headers that the upstream may see to `list`, as name and value in turn.
+ * @param own names that are set for the model itself
+ */
+export function addForwardable(list: string[], raw: readonly string[], connection: string | undefined, own: ReadonlySet<string>): void {
   const named = namedBy(connection);
-  const kept: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!.toLowerCase();
     if (!isForwardable(name) || own.has(name) || named?.includes(name)) continue;
-    kept.push(name, raw[i + 1]!);
+    list.push(name, raw[i + 1]!);
   }
-  return kept;
 }
 
-/** The upstream's headers that the caller may see, as name and value in turn. */
-export function returnable(headers: IncomingHttpHeaders): string[] {
+/** Adds the upstream's headers that the caller may see to `list`, as name and value in turn. */
+export function addReturnable(list: string[], headers: IncomingHttpHeaders): void {
   const named = namedBy(headers.connection);
-  const kept: string[] = [];
   for (const name in headers) {
     if (!isReturnable(name) || named?.includes(name)) continue;
     const value = headers[name];
-    if (typeof value === 'string') kept.push(name, value);
-    else for (const one of value ?? []) kept.push(name, one);
+    if (typeof value === 'string') list.push(name, value);
+    else for (const one of value ?? []) list.push(name, one);
   }
-  return kept;
 }
 
 export function isForwardable(name: string): boolean {
-  return !NOT_FORWARDED.has(name) && !NOT_FORWARDED_PREFIXES.some((prefix) => name.startsWith(prefix));
+  return !NOT_FORWARDED.has(name) && !startsWithOne(name, NOT_FORWARDED_PREFIXES);
 }
 
 export function isReturnable(name: string): boolean {
-  return !NOT_RETURNED.has(name) && !NOT_RETURNED_PREFIXES.some((prefix) => name.startsWith(prefix));
+  return !NOT_RETURNED.has(name) && !startsWithOne(name, NOT_RETURNED_PREFIXES);
+}
+
+/** A plain loop: it is run for each header of each request. */
+function startsWithOne(name: string, prefixes: readonly string[]): boolean {
+  for (const prefix of prefixes) if (name.startsWith(prefix)) return true;
+  return false;
 }
 
 /** What `Connection` names is of one connection only, too. */
@@ -72,18 +77,20 @@ export interface Served {
   readonly levels: readonly Level[];
 }
 
-/** The contract's headers on every answer of a model. */
-export function servedHeaders(served: Served): string[] {
-  const list = [
-    'x-spillway-model', served.model, 'x-spillway-group', served.group,
-    'x-spillway-fallback', String(served.fallback), 'x-spillway-attempts', String(served.attempts),
-    'x-spillway-overhead-ms', served.overheadMs.toFixed(2),
-  ];
+const RATE_LIMIT = {
+  requests: { limit: 'x-ratelimit-limit-requests', remaining: 'x-ratelimit-remaining-requests', reset: 'x-ratelimit-reset-requests' },
+  tokens: { limit: 'x-ratelimit-limit-tokens', remaining: 'x-ratelimit-remaining-tokens', reset: 'x-ratelimit-reset-tokens' },
+} as const;
+
+/** Adds the contract's headers on every answer of a model to `list`. */
+export function addServed(list: string[], served: Served): void {
+  list.push('x-spillway-model', served.model, 'x-spillway-group', served.group);
+  list.push('x-spillway-fallback', served.fallback ? 'true' : 'false', 'x-spillway-attempts', String(served.attempts));
+  list.push('x-spillway-overhead-ms', served.overheadMs.toFixed(2));
   if (served.reason !== undefined) list.push('x-spillway-reason', served.reason);
   for (const { dimension, limit, used, resetMs } of served.levels) {
     if (dimension !== 'requests' && dimension !== 'tokens') continue;
-    list.push(`x-ratelimit-limit-${dimension}`, String(limit), `x-ratelimit-remaining-${dimension}`, String(Math.max(0, limit - used)));
-    list.push(`x-ratelimit-reset-${dimension}`, goDuration(resetMs));
+    const names = RATE_LIMIT[dimension];
+    list.push(names.limit, String(limit), names.remaining, String(Math.max(0, limit - used)), names.reset, goDuration(resetMs));
   }
-  return list;
 }

@@ -50,7 +50,7 @@ export class Journey {
   /** Whose turn it may be, in order. Who can never serve this request is left out, and it is said why. */
   asked(): readonly Target[] {
     const { order, at } = this;
-    if (order.every((target, i) => i < at || this.isOpen(target))) return at === 0 ? order : order.slice(at);
+    if (this.areAllOpen()) return at === 0 ? order : order.slice(at);
     return order.slice(at).filter((target) => {
       if (this.left.includes(target)) return false;
       const reason = this.unusable(target);
@@ -159,6 +159,12 @@ export class Journey {
   /** Those of an earlier order come before all of the present one. */
   private placeOf(model: string): number {
     return this.order.findIndex(({ name }) => name === model);
+  }
+
+  private areAllOpen(): boolean {
+    const { order, at } = this;
+    for (let i = at; i < order.length; i++) if (!this.isOpen(order[i]!)) return false;
+    return true;
   }
 
   private isOpen(target: Target): boolean {

@@ -15,7 +15,7 @@ import { SpillwayError } from '../errors.ts';
 import { headerOf } from '../wire/http.ts';
 import type { Reason } from '../wire/reasons.ts';
 import { retryAfterMs } from '../wire/retry-after.ts';
-import { isForwardable, isReturnable, namedBy, servedHeaders } from './headers.ts';
+import { addServed, isForwardable, isReturnable, namedBy } from './headers.ts';
 import { printable } from './read.ts';
 import type { Recorder } from './record.ts';
 import { refusal, triedFor, type Tried } from './respond.ts';
@@ -84,7 +84,8 @@ export function passthrough(deps: PassthroughDeps): RequestHandler {
       setOwnHeaders(req, target);
       req.url = path;
       const overheadMs = deps.now() - startedAt;
-      const own = servedHeaders({ model: target.name, group: target.name, fallback: false, reason: undefined, attempts: 1, overheadMs, levels: decision.levels });
+      const own: string[] = [];
+      addServed(own, { model: target.name, group: target.name, fallback: false, reason: undefined, attempts: 1, overheadMs, levels: decision.levels });
       for (let i = 0; i < own.length; i += 2) res.setHeader(own[i]!, own[i + 1]!);
       try {
         await forward(req, res);

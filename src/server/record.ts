@@ -21,6 +21,8 @@ export interface LastDiversion {
 
 interface Bound {
   readonly ok: Counter;
+  /** What it served as the primary, by group. */
+  readonly served: Map<string, Counter>;
   readonly input: Counter;
   readonly output: Counter;
   readonly cacheRead: Counter;
@@ -70,7 +72,9 @@ export class Recorder {
   served(exchange: Exchange, journey: Journey, target: Target, result: Result, usage: Usage | undefined): void {
     const { route } = exchange;
     const reason = journey.reasonFor(target);
-    this.count(exchange, target.name, result, isFallback(route, target), reason);
+    const fallback = isFallback(route, target);
+    if (result === 'ok' && !fallback && reason === undefined) this.countServed(exchange, target.name);
+    else this.count(exchange, target.name, result, fallback, reason);
     if (usage !== undefined) this.addUsage(target, usage);
     const primary = journey.first.name;
     if (reason === undefined) return;
@@ -98,8 +102,25 @@ export class Recorder {
     this.count(exchange, target?.name ?? '', 'client_left', false, journey.tried[0]?.reason);
   }
 
-  private count({ route, app, startedAt }: Exchange, model: string, outcome: Result | 'refused', fallback: boolean, reason: Reason | undefined): void {
-    this.instruments.requests.with(route.group, model, outcome, String(fallback), reason ?? '').value++;
+  private countServed(exchange: Exchange, model: string): void {
+    const { served } = this.of(model);
+    const { group } = exchange.route;
+    let counter = served.get(group);
+    if (counter === undefined) served.set(group, (counter = this.requestsOf(group, model, 'ok', false, undefined)));
+    counter.value++;
+    this.time(exchange);
+  }
+
+  private count(exchange: Exchange, model: string, outcome: Result | 'refused', fallback: boolean, reason: Reason | undefined): void {
+    this.requestsOf(exchange.route.group, model, outcome, fallback, reason).value++;
+    this.time(exchange);
+  }
+
+  private requestsOf(group: string, model: string, outcome: Result | 'refused', fallback: boolean, reason: Reason | undefined): Counter {
+    return this.instruments.requests.with(group, model, outcome, String(fallback), reason ?? '');
+  }
+
+  private time({ app, startedAt }: Exchange): void {
     this.instruments.duration.observe((this.now() - startedAt) / 1000);
     if (app !== undefined) this.instruments.appRequests.with(this.instruments.app(app)).value++;
   }
@@ -120,6 +141,7 @@ export class Recorder {
       const { tokens, attempts, costs } = this.instruments;
       bound = {
         ok: attempts.with(model, 'ok', ''),
+        served: new Map(),
         input: tokens.with(model, 'input'),
         output: tokens.with(model, 'output'),
         cacheRead: tokens.with(model, 'cache_read'),

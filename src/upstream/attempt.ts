@@ -56,7 +56,7 @@ export class Attempt implements Dispatcher.DispatchHandler, Deadline, StreamHook
       this.resolve = resolve;
     });
     const now = deps.timer.now();
-    this.totalAt = now + call.timeouts.total;
+    this.totalAt = now + call.totalMs;
     this.at = this.bounded(now + call.timeouts.connect);
     deps.timer.add(this);
   }

@@ -12,7 +12,6 @@ export interface Timeouts {
   readonly firstToken: number;
   /** Silence within a stream. */
   readonly idle: number;
-  readonly total: number;
 }
 
 /** After a stream broke midway: it says so; or it is held until it is whole; or another model goes on from the text so far. */
@@ -29,6 +28,8 @@ export interface Call {
   readonly body: Buffer;
   readonly request: ModelRequest;
   readonly timeouts: Timeouts;
+  /** The whole call, in ms. */
+  readonly totalMs: number;
   /** On the timer's clock: written later, its reservation would be too old to count as taken just before. */
   readonly freshUntil: number;
   /** `error` if it is not set. */

@@ -79,7 +79,8 @@ export class JsonScanner {
 
   /** A wanted member that stood more than once in the last scan. */
   duplicate(): string | undefined {
-    return this.names.find((_, i) => (this.seen[i] ?? 0) > 1);
+    for (let i = 0; i < this.seen.length; i++) if (this.seen[i]! > 1) return this.names[i];
+    return undefined;
   }
 
   private scanObject(from: number): number {

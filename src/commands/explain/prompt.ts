@@ -26,6 +26,6 @@ export function promptOf(model: string, tokens: number | undefined, text: string
 /** Read by the road's own reader, so that what counts here is what counts there. */
 function measured(model: string, text: string): Prompt {
   const body = Buffer.from(JSON.stringify({ model, messages: [{ role: 'user', content: text.toWellFormed() }] }));
-  const wanted = openAiRequestReader('chat')(body, () => '');
+  const wanted = openAiRequestReader('chat')(body, '');
   return { tokens: estimateInput(wanted, FIRST_RATIO), from: 'measured', bytes: body.length, wanted, ratio: FIRST_RATIO };
 }

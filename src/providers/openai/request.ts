@@ -30,9 +30,9 @@ export function openAiRequestReader(operation: Operation): RequestReader {
     const twice = scanner.duplicate();
     if (twice !== undefined) throw new SpillwayError('duplicate_member', [twice]);
     const modelSpan = scanner.span('model');
-    if (modelSpan === undefined) throw new SpillwayError('missing_model', [knownModels()]);
+    if (modelSpan === undefined) throw new SpillwayError('missing_model', [knownModels]);
     const model = stringAt(body, modelSpan);
-    if (model === undefined || model === '') throw new SpillwayError('invalid_model', [knownModels()]);
+    if (model === undefined || model === '') throw new SpillwayError('invalid_model', [knownModels]);
     const optionsSpan = scanner.span('stream_options');
     const prompts = operation === 'completions' ? promptsIn(body, scanner.span('prompt')) : 1;
     const choices = (wholeNumber(body, scanner.span('n')) ?? 1) * prompts;
@@ -57,7 +57,7 @@ export function openAiRequestReader(operation: Operation): RequestReader {
   return read;
 }
 
-type Read = (body: Buffer, knownModels: () => string, joint?: Joint) => OpenAiRequest;
+type Read = (body: Buffer, knownModels: string, joint?: Joint) => OpenAiRequest;
 
 interface Parts {
   readonly operation: Operation;
@@ -127,7 +127,7 @@ class OpenAiRequest implements ModelRequest {
   continued(soFar: SoFar, by: ContinueBy): ModelRequest {
     const { operation, body, read, joint } = this.parts;
     const original = joint?.original ?? body;
-    return read(continuedBody(operation, original, soFar, by), () => '', { original, soFar, by });
+    return read(continuedBody(operation, original, soFar, by), '', { original, soFar, by });
   }
 
   private callerWantsUsage(): boolean {

@@ -7,14 +7,19 @@ export interface Edit extends Span {
 }
 
 export function splice(body: Buffer, edits: Edit[]): Buffer {
-  const pieces: Buffer[] = [];
-  let at = 0;
-  for (const edit of edits.sort((a, b) => a.start - b.start)) {
-    pieces.push(body.subarray(at, edit.start), Buffer.from(edit.text));
-    at = edit.end;
+  if (edits.length > 1) edits.sort((a, b) => a.start - b.start);
+  let { length } = body;
+  for (const { start, end, text } of edits) length += Buffer.byteLength(text) - (end - start);
+  const spliced = Buffer.allocUnsafe(length);
+  let from = 0;
+  let to = 0;
+  for (const { start, end, text } of edits) {
+    to += body.copy(spliced, to, from, start);
+    to += spliced.write(text, to);
+    from = end;
   }
-  pieces.push(body.subarray(at));
-  return Buffer.concat(pieces);
+  body.copy(spliced, to, from);
+  return spliced;
 }
 
 export function textAt(body: Buffer, span: Span | undefined): string | undefined {

@@ -6,7 +6,7 @@ import { openAiRequestReader } from '../../../src/providers/openai/request.ts';
 import type { ContinueBy, SoFar } from '../../../src/providers/types.ts';
 
 const soFar = (text: string, tokens = 3): SoFar => ({ text, tokens, textTokens: tokens, input: undefined, identity: {} });
-const read = (body: string, operation: 'chat' | 'completions' = 'chat') => openAiRequestReader(operation)(Buffer.from(body), () => '');
+const read = (body: string, operation: 'chat' | 'completions' = 'chat') => openAiRequestReader(operation)(Buffer.from(body), '');
 const upstream = { model: 'up', includeUsage: false };
 const sent = (body: string, text: string, by: ContinueBy, operation: 'chat' | 'completions' = 'chat', tokens = 3): string =>
   read(body, operation).continued(soFar(text, tokens), by).bodyFor(upstream).toString();

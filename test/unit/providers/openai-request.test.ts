@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { openAiRequestReader } from '../../../src/providers/openai/request.ts';
 
 const read = openAiRequestReader('chat');
-const known = (): string => 'a, b';
+const known = 'a, b';
 
 describe('bodyFor', () => {
   const options = fc.option(fc.dictionary(fc.constantFrom('include_usage', 'include_obfuscation', 'x'), fc.oneof(fc.boolean(), fc.constant(null), fc.jsonValue({ maxDepth: 1 }))), { nil: null });

@@ -6,7 +6,7 @@ import { eventData, SseSplitter } from '../../../src/wire/sse.ts';
 import { answer, chunkOf, FIRST, hear, kinds, sse } from '../upstream/feed.ts';
 
 const request = (extra: object = {}, operation: 'chat' | 'completions' = 'chat') =>
-  openAiRequestReader(operation)(Buffer.from(JSON.stringify({ model: 'm', messages: [], stream: true, ...extra })), () => '');
+  openAiRequestReader(operation)(Buffer.from(JSON.stringify({ model: 'm', messages: [], stream: true, ...extra })), '');
 const say = (content: string): string => sse(chunkOf(FIRST, { content }));
 const FINISH = sse(chunkOf(FIRST, {}, 'stop'));
 

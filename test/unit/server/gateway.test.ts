@@ -50,7 +50,7 @@ test('a caller that leaves while the budgets decide: nothing is sent, and all is
   const closed = Promise.withResolvers<void>();
   const sidecar = await listening(createServer((req, res) => {
     res.on('close', closed.resolve);
-    const request = openAiRequestReader('chat')(Buffer.from('{"model":"m"}'), () => '');
+    const request = openAiRequestReader('chat')(Buffer.from('{"model":"m"}'), '');
     const exchange = { req, res, original: request, request, drill: undefined, begun: undefined, reached: undefined, continueBy: undefined, route: runtime.routes.get('m')!, app: undefined, noFallback: false, startedAt: timer.now(), deadlineAt: timer.now() + 5000, holder: undefined };
     gateway.serve(exchange).then(served.resolve, served.reject);
   }));

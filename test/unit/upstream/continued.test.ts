@@ -7,7 +7,7 @@ import type { StreamEnd } from '../../../src/upstream/types.ts';
 import { answer, chunkOf, Feed, FIRST, hear, SECOND, sse, Taker } from './feed.ts';
 
 const CUT = { reason: 'connection', divert: true } as const;
-const request = (extra: object = {}) => openAiRequestReader('chat')(Buffer.from(JSON.stringify({ model: 'm', messages: [], stream: true, ...extra })), () => '');
+const request = (extra: object = {}) => openAiRequestReader('chat')(Buffer.from(JSON.stringify({ model: 'm', messages: [], stream: true, ...extra })), '');
 const WITH_USAGE = { stream_options: { include_usage: true } };
 
 /** One model's stream into the sink, as far as its bytes go. */
@@ -94,7 +94,7 @@ describe('bytes', () => {
 
   test('a completion, too', async () => {
     const body = Buffer.from('{"model":"m","prompt":"Once","stream":true}');
-    const asked = openAiRequestReader('completions')(body, () => '');
+    const asked = openAiRequestReader('completions')(body, '');
     const event = (text: string, finish: string | null = null, id = 'cmpl-1'): string => sse(JSON.stringify({ id, choices: [{ text, index: 0, logprobs: null, finish_reason: finish }] }));
     const sink = new Taker();
     const one = await play(new Feed(asked.streamReader(true)), sink, Buffer.from(event(' upon') + event(' a time')));

@@ -6,7 +6,7 @@ import { RawStream } from '../../../src/upstream/raw-stream.ts';
 import { begin, now, pending } from './begin.ts';
 import { answer, chunkOf, Feed, FIRST, sse, Taker } from './feed.ts';
 
-const request = openAiRequestReader('chat')(Buffer.from('{"model":"m","messages":[],"stream":true}'), () => '');
+const request = openAiRequestReader('chat')(Buffer.from('{"model":"m","messages":[],"stream":true}'), '');
 const whole = answer(FIRST, ['a', 'b', 'c']);
 const bytes = (...events: string[]): Buffer => Buffer.from(events.join(''));
 

@@ -34,7 +34,8 @@ function attempt(origin: string, request: ModelRequest, recovery: Recovery, held
   const call = {
     dispatcher: dispatchers.to(origin), origin, path: '/', headers: ['content-type', 'application/json'], provider: openai(() => 0), request, recovery,
     body: request.bodyFor({ model: 'up', includeUsage: true }),
-    timeouts: { connect: 5000, firstToken: 5000, idle: 5000, total: 20_000 },
+    timeouts: { connect: 5000, firstToken: 5000, idle: 5000 },
+    totalMs: 20_000,
     freshUntil: Infinity,
   };
   return new Attempt(call, { timer, held }).start().outcome;
@@ -60,7 +61,7 @@ describe('real sockets', () => {
       const chunks: Buffer[] = [];
       req.on('data', (chunk: Buffer) => void chunks.push(chunk));
       req.on('end', () => {
-        const asked = openAiRequestReader('chat')(Buffer.concat(chunks), () => '');
+        const asked = openAiRequestReader('chat')(Buffer.concat(chunks), '');
         const serve = async (): Promise<void> => {
           res.writeHead(200, { 'content-type': 'text/event-stream' });
           let request = asked;
@@ -96,7 +97,7 @@ describe('real sockets', () => {
       res.end();
     });
     const held = new HeldBytes(300_000);
-    const request = openAiRequestReader('chat')(Buffer.from('{"model":"m","messages":[],"stream":true}'), () => '');
+    const request = openAiRequestReader('chat')(Buffer.from('{"model":"m","messages":[],"stream":true}'), '');
     let given = 0;
     const front = await listen((_, res) => {
       const serve = async (): Promise<void> => {
