@@ -72,7 +72,8 @@ export type Answer = { readonly ok: true; readonly usage: Usage | undefined } | 
 export type EventKind = 'content' | 'pass' | 'omit' | 'end' | 'error' | 'malformed';
 
 export interface StreamReader {
-  read(event: Buffer): EventKind;
+  /** @param isOneLine it is known to have one line */
+  read(event: Buffer, isOneLine?: boolean): EventKind;
   /** In a continuation: what goes out for the event just read, perhaps nothing yet. Otherwise events go out as they came. */
   instead?(event: Buffer): Buffer;
   /** The answer is whole: each choice has its finish reason. */

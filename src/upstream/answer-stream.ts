@@ -44,9 +44,10 @@ export class AnswerStream implements LiveStream {
   private stopped = false;
   private result: { readonly whole: boolean; readonly failure: Failure | undefined } | undefined;
   private resolve: ((end: StreamEnd) => void) | undefined;
-  /** Neighbouring events of one chunk that go out in one write. */
+  /** Neighbouring events of one chunk that go out in one write: the first of them, and where the last one ends. */
   private run: Buffer | undefined;
-  private readonly onEvent = (event: Buffer): void => this.take(event);
+  private runEnd = 0;
+  private readonly onEvent = (event: Buffer, isOneLine: boolean): void => this.take(event, isOneLine);
 
   constructor(reader: StreamReader, hooks: StreamHooks, keeps: boolean) {
     this.reader = reader;
@@ -103,9 +104,9 @@ export class AnswerStream implements LiveStream {
     this.close(false, failure);
   }
 
-  private take(event: Buffer): void {
+  private take(event: Buffer, isOneLine: boolean): void {
     if (this.result) return;
-    const kind = this.reader.read(event);
+    const kind = this.reader.read(event, isOneLine);
     if (kind === 'omit') return this.flush();
     if (kind === 'malformed') return this.fail(MALFORMED);
     if (kind === 'error') return this.fail(this.reader.failure ?? CUT);
@@ -126,25 +127,28 @@ export class AnswerStream implements LiveStream {
   private append(event: Buffer): void {
     if (this.rewrites) return this.appendOther(event);
     const { run } = this;
-    const follows = run !== undefined && run.buffer === event.buffer && run.byteOffset + run.length === event.byteOffset;
-    if (follows) {
-      this.run = Buffer.from(run.buffer, run.byteOffset, run.length + event.length);
-      return;
+    const follows = run !== undefined && run.buffer === event.buffer && this.runEnd === event.byteOffset;
+    if (!follows) {
+      this.flush();
+      this.run = event;
     }
-    this.flush();
-    this.run = event;
+    this.runEnd = event.byteOffset + event.length;
   }
 
   private appendOther(event: Buffer): void {
     this.flush();
     const other = this.reader.instead!(event);
-    if (other.length > 0) this.run = other;
+    if (other.length === 0) return;
+    this.run = other;
+    this.runEnd = other.byteOffset + other.length;
   }
 
   private flush(): void {
     const { run } = this;
     this.run = undefined;
-    if (run !== undefined) this.out(run);
+    if (run === undefined) return;
+    const length = this.runEnd - run.byteOffset;
+    this.out(length === run.length ? run : Buffer.from(run.buffer, run.byteOffset, length));
   }
 
   private out(bytes: Buffer): void {

@@ -10,23 +10,30 @@ const CLOSE = 0x7d;
 export class SseSplitter {
   private carry: Uint8Array[] = [];
   private atLineStart = true;
+  /** Of the event that has begun, those that are not empty. */
+  private lines = 0;
   /** Bytes of the event that has begun and not ended. */
   carried = 0;
 
-  /** Calls `onEvent` once per event that this chunk completes, in order. */
-  push(chunk: Buffer, onEvent: (event: Buffer) => void): void {
+  /** Calls `onEvent` once per event that this chunk completes, in order; most have one line. */
+  push(chunk: Buffer, onEvent: (event: Buffer, isOneLine: boolean) => void): void {
     let begin = 0;
     let lineStart = 0;
     for (;;) {
-      const newline = chunk.indexOf(LF, lineStart);
+      const newline = chunk[lineStart] === LF ? lineStart : chunk.indexOf(LF, lineStart);
       if (newline < 0) break;
       const empty = this.atLineStart && (newline === lineStart || (newline === lineStart + 1 && chunk[lineStart] === CR));
       this.atLineStart = true;
       lineStart = newline + 1;
-      if (!empty) continue;
+      if (!empty) {
+        this.lines++;
+        continue;
+      }
       const rest = chunk.subarray(begin, lineStart);
+      const isOneLine = this.lines === 1;
       begin = lineStart;
-      onEvent(this.carried === 0 ? rest : this.join(rest));
+      this.lines = 0;
+      onEvent(this.carried === 0 ? rest : this.join(rest), isOneLine);
     }
     if (lineStart < chunk.length && !(this.atLineStart && lineStart === chunk.length - 1 && chunk[lineStart] === CR)) {
       this.atLineStart = false;
@@ -48,8 +55,14 @@ export class SseSplitter {
 /**
  * The event's data, its lines joined by LF; undefined for an event without data (a comment, a keep-alive); null if a line that
  * is no field could hold text: clients pass over such a line, and what stands in it would be lost without a word.
+ * @param isOneLine it is known to be one line and the empty one that ends it: then nothing is searched for
  */
-export function eventData(event: Buffer): Buffer | undefined | null {
+export function eventData(event: Buffer, isOneLine = false): Buffer | undefined | null {
+  if (isOneLine) {
+    const stop = onlyLine(event);
+    const from = dataStart(event, 0, stop);
+    if (from >= 0) return event.subarray(from, stop);
+  }
   let first: Buffer | undefined;
   let lines: Buffer[] | undefined;
   let start = 0;
@@ -66,6 +79,13 @@ export function eventData(event: Buffer): Buffer | undefined | null {
     start = end + 1;
   }
   return lines === undefined ? first : Buffer.concat(lines);
+}
+
+/** Where the event's only line ends. */
+function onlyLine(event: Buffer): number {
+  let at = event.length - 2;
+  if (event[at] === CR) at--;
+  return event[at - 1] === CR ? at - 1 : at;
 }
 
 /** The `event` field, or the empty text. */

@@ -14,7 +14,12 @@ describe('SseSplitter', () => {
         const found: string[] = [];
         let at = 0;
         for (const cut of [...cuts, bytes.length]) {
-          splitter.push(bytes.subarray(at, at + cut), (e) => found.push(e.toString()));
+          splitter.push(bytes.subarray(at, at + cut), (e, isOneLine) => {
+            found.push(e.toString());
+            // Known to have one line, it is read without a search, and read the same.
+            expect(isOneLine).toBe(e.toString().trimEnd().split('\n').length === 1);
+            expect(eventData(e, isOneLine)).toEqual(eventData(e));
+          });
           at = Math.min(bytes.length, at + cut);
         }
         expect(found).toEqual(events);

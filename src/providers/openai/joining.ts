@@ -79,11 +79,11 @@ export class JoiningReader implements StreamReader {
     return this.kept.soFar(this.usage?.output ?? this.counted, undefined);
   }
 
-  read(event: Buffer): EventKind {
-    const kind = this.reader.read(event);
+  read(event: Buffer, isOneLine?: boolean): EventKind {
+    const kind = this.reader.read(event, isOneLine);
     this.out = event;
     if (kind !== 'pass' && kind !== 'content') return kind;
-    const data = eventData(event);
+    const data = eventData(event, isOneLine);
     // A comment.
     if (!data) return kind;
     scanner.scan(data);

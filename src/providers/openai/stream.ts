@@ -10,10 +10,13 @@ import { readUsage } from './usage.ts';
 const DONE = Buffer.from('[DONE]');
 const FINISH = Buffer.from('"finish_reason"');
 const OPEN_LIST = 0x5b;
+const COLON = 0x3a;
+const SPACE = 0x20;
+const LETTER_N = 0x6e;
 
 /**
  * Reads the events of a streamed completion, chat or not. Each event's JSON is checked in its bytes; parsed is only what decides:
- * events until the first content, those that may finish a choice, and the one with the usage.
+ * events until the first content, those that may finish a choice or say nothing, and the one with the usage.
  */
 export class OpenAiStreamReader implements StreamReader {
   static readonly members = ['choices', 'usage', 'error'];
@@ -56,18 +59,18 @@ export class OpenAiStreamReader implements StreamReader {
     return this.kept?.soFar(this.usage?.output ?? this.counted, this.usage?.input);
   }
 
-  read(event: Buffer): EventKind {
-    const data = eventData(event);
+  read(event: Buffer, isOneLine?: boolean): EventKind {
+    const data = eventData(event, isOneLine);
     if (data === undefined) return this.withoutData(eventName(event));
     if (data === null) return this.leaveOutIf(this.complete);
-    if (data.equals(DONE)) {
+    if (data.length === DONE.length && data.equals(DONE)) {
       this.ended = true;
       return 'end';
     }
     const { scanner } = this;
     if (!scanner.scan(data)) return this.damaged(event, data);
     const error = scanner.span('error');
-    if (error !== undefined && data[error.start] !== 0x6e) return this.fails(parseJson(data.toString()));
+    if (error !== undefined && data[error.start] !== LETTER_N) return this.fails(parseJson(data.toString()));
     const usage = scanner.span('usage');
     const choices = scanner.span('choices');
     const hasUsage = usage !== undefined && data[usage.start] === 0x7b;
@@ -78,18 +81,19 @@ export class OpenAiStreamReader implements StreamReader {
   }
 
   private readChoices(data: Buffer, span: Span): EventKind {
-    const bytes = data.subarray(span.start, span.end);
-    const parse = !this.hasContent || this.expected > 1 || this.kept !== undefined || bytes.includes(FINISH);
+    const length = span.end - span.start;
+    // Shorter than all that said something: perhaps it says nothing.
+    const parse = !this.hasContent || this.expected > 1 || this.kept !== undefined || length < this.envelope || mayFinish(data, span);
     let says = true;
     let finishes = false;
     if (parse) {
-      const choices = parseJson(bytes.toString());
+      const choices = parseJson(data.toString('utf8', span.start, span.end));
       if (!Array.isArray(choices) || !choices.every(isRecord)) return 'malformed';
       says = choices.some(saysSomething);
       finishes = this.follow(choices);
       if (says || finishes) this.kept?.take(data, choices);
     }
-    if (says) this.count(bytes.length);
+    if (says) this.count(length);
     if (!says && !finishes) return 'pass';
     this.hasContent = true;
     return 'content';
@@ -139,6 +143,19 @@ export class OpenAiStreamReader implements StreamReader {
     }
     return finishes;
   }
+}
+
+/** Whether one of the choices may finish here. Most providers write the member in each event, with null. */
+function mayFinish(data: Buffer, { start, end }: Span): boolean {
+  for (let at = start; end - at > FINISH.length;) {
+    const found = data.indexOf(FINISH, at);
+    if (found < 0 || found >= end) return false;
+    at = found + FINISH.length;
+    while (data[at] === COLON || data[at] === SPACE) at++;
+    // The JSON is checked: what begins with this letter is null.
+    if (data[at] !== LETTER_N) return true;
+  }
+  return false;
 }
 
 /** A chat's content stands in `delta`, a completion's in `text`. */

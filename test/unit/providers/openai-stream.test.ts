@@ -10,6 +10,29 @@ const request = (extra: object = {}, operation: 'chat' | 'completions' = 'chat')
 const say = (content: string): string => sse(chunkOf(FIRST, { content }));
 const FINISH = sse(chunkOf(FIRST, {}, 'stop'));
 
+describe('which events finish a choice or say nothing is seen in any way of writing', () => {
+  const written = (finish: string, delta = '{"content":"b"}'): string => sse(`{"choices":[{"index":0,"delta":${delta},"finish_reason"${finish}}]}`);
+
+  test.each([[':null', false], [' : null ', false], [':"stop"', true], [': "length"', true], [':null,"finish_reason":"stop"', true]])('"finish_reason"%s', (finish, complete) => {
+    const reader = request().streamReader();
+    reader.read(Buffer.from(say('a')));
+    expect(reader.read(Buffer.from(written(finish)))).toBe('content');
+    expect(reader.complete).toBe(complete);
+  });
+
+  test('a text that speaks of it finishes nothing', () => {
+    const reader = request().streamReader();
+    for (const text of ['a', '"finish_reason"', '"finish_reason":"stop"']) reader.read(Buffer.from(say(text)));
+    expect(reader.complete).toBe(false);
+  });
+
+  test('an event without text in the middle is not counted', () => {
+    const reader = request().streamReader();
+    for (const delta of ['{"content":"a"}', '{"content":"b"}', '{}', '{"content":""}', '{"content":"c"}']) reader.read(Buffer.from(written(':null', delta)));
+    expect(reader.counted).toBe(3);
+  });
+});
+
 describe('a damaged event', () => {
   test.each([
     ['data\n\n'], ['data:\n\n'], ['data: \r\n\r\n'], ['data:  \ndata: \n\n'], ['data: ping\n\n'], ['data: [PING]\n\n'], ['data: "keep-alive"\n\n'],
