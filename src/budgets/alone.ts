@@ -30,7 +30,8 @@ export class Alone {
   /** What Redis decided: how full the budgets were. */
   learn(candidates: readonly Candidate[], { chosen, refusals, levels }: Decision, now: number): void {
     // Of a budget without room no figure comes; it is full.
-    for (const [i, { dimension, waitMs }] of refusals.entries()) {
+    for (let i = 0; i < refusals.length; i += 1) {
+      const { dimension, waitMs } = refusals[i]!;
       const { budget, asks } = candidates[i]!;
       const ask = asks.find((one) => one.dimension === dimension);
       if (ask) this.#note(budget, { dimension: ask.dimension, limit: ask.limit, used: ask.limit, resetMs: waitMs }, now);

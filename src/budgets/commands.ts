@@ -38,6 +38,7 @@ const RING_MS = 600_000;
 /** Redis does nothing else while a script runs: more operations than this are sent as several calls. */
 const MOST_OPS = 250;
 
+/** Takes the number of keys, the keys, and what follows. */
 type Run = (args: readonly Arg[]) => Promise<unknown>;
 
 interface BudgetKeys {
@@ -61,7 +62,12 @@ export function createCommands(options: CommandsOptions): Commands {
 
   const budgets = new Map<string, BudgetKeys>();
   let call = 0;
-  let keys: string[] = [];
+  /** Of the call that is being written: the number of keys, then they. */
+  let sent: Arg[] = [];
+  const begin = () => {
+    call += 1;
+    sent = [0, records, leases];
+  };
   /** Numbers the budgets of one call, and collects their keys. */
   const indexOf: BudgetIndex = (name) => {
     let budget = budgets.get(name);
@@ -71,34 +77,34 @@ export function createCommands(options: CommandsOptions): Commands {
     }
     if (budget.call !== call) {
       budget.call = call;
-      budget.index = (keys.length + 1) / 3;
-      keys.push(budget.rings, budget.slots, budget.money);
+      budget.index = sent.length / 3;
+      sent.push(budget.rings, budget.slots, budget.money);
     }
     return budget.index;
   };
-  const begin = () => {
-    call += 1;
-    keys = [records, leases];
+  /** When all keys are there. What is pushed to it follows them. */
+  const counted = () => {
+    sent[0] = sent.length - 1;
+    return sent;
   };
-  const whole = (args: readonly Arg[]) => [keys.length as Arg].concat(keys, args);
 
+  const writer = new OpWriter(indexOf);
+  const reader = new OpReader();
   const applyAtOnce = async (ops: readonly Op[], epoch: string, now: number): Promise<OpResult[]> => {
     begin();
-    const args: Arg[] = [now, ...shape, recordMs, epoch, ops.length];
-    for (const op of ops) args.push(op.kind === 'assert' ? '@' : op.id);
-    const writer = new OpWriter(args, indexOf);
-    for (const op of ops) writer.write(op);
-    const reader = new OpReader((await run.apply(whole(args))) as number[]);
-    return ops.map((op) => reader.read(op));
+    const list = writer.write(ops);
+    const args = counted();
+    args.push(now, shape[0], shape[1], shape[2], shape[3], recordMs, epoch, list);
+    return reader.read(ops, (await run.apply(args)) as Uint8Array);
+  };
+  const applyInParts = async (ops: readonly Op[], epoch: string, now: number): Promise<OpResult[]> => {
+    const parts: Promise<OpResult[]>[] = [];
+    for (let at = 0; at < ops.length; at += MOST_OPS) parts.push(applyAtOnce(ops.slice(at, at + MOST_OPS), epoch, now));
+    return (await Promise.all(parts)).flat();
   };
 
   return {
-    async apply(ops, epoch, now = 0) {
-      if (ops.length <= MOST_OPS) return applyAtOnce(ops, epoch, now);
-      const parts: Promise<OpResult[]>[] = [];
-      for (let at = 0; at < ops.length; at += MOST_OPS) parts.push(applyAtOnce(ops.slice(at, at + MOST_OPS), epoch, now));
-      return (await Promise.all(parts)).flat();
-    },
+    apply: (ops, epoch, now = 0) => (ops.length <= MOST_OPS ? applyAtOnce : applyInParts)(ops, epoch, now),
 
     async beat(pod, podMs, held, newEpoch, now = 0) {
       const places = new Map<string, number>();
@@ -127,13 +133,14 @@ export function createCommands(options: CommandsOptions): Commands {
         else models.set(budget, [model]);
       }
       begin();
-      const args: Arg[] = [now, ...shape, models.size];
+      for (const name of models.keys()) indexOf(name);
+      const args = counted();
+      args.push(now, ...shape, models.size);
       for (const [name, its] of models) {
-        indexOf(name);
         const asks = subjects.budgets.get(name) ?? [];
         args.push(asks.length, ...asks.map(({ dimension }) => LETTERS[dimension]), its.length, ...its);
       }
-      const numbers = (await run.usage(whole(args))) as number[];
+      const numbers = (await run.usage(args)) as number[];
       const levels = new Map<string, readonly Level[]>();
       const health = new Map<string, Health>();
       let at = 0;
@@ -151,7 +158,9 @@ export function createCommands(options: CommandsOptions): Commands {
 function define(client: RedisClient, scripts: Scripts): Record<ScriptName, Run> {
   const defined = SCRIPT_NAMES.map((name) => {
     client.defineCommand(`spillway_${name}`, { lua: scripts[name] });
-    return [name, (Reflect.get(client, `spillway_${name}`) as Run).bind(client)] as const;
+    // ioredis reads bytes; a text made of them would only be read once more.
+    const method = name === 'apply' ? 'spillway_applyBuffer' : `spillway_${name}`;
+    return [name, (Reflect.get(client, method) as Run).bind(client)] as const;
   });
   return Object.fromEntries(defined) as Record<ScriptName, Run>;
 }

@@ -22,6 +22,7 @@ const TELL_MS = 1;
 
 export class Homecoming {
   readonly #options: HomecomingOptions;
+  /** 0: not alone. */
   #aloneUntil = 0;
   #learningUntil = 0;
   #telling = false;
@@ -32,7 +33,8 @@ export class Homecoming {
 
   /** Redis may decide. */
   get isOver(): boolean {
-    return this.#options.clock() >= this.#aloneUntil;
+    if (this.#aloneUntil > 0 && this.#options.clock() >= this.#aloneUntil) this.#aloneUntil = 0;
+    return this.#aloneUntil === 0;
   }
 
   /** Redis takes no reservations, not even told ones. */

@@ -2,6 +2,7 @@
  * What this pod has reserved and used, and what of it Redis has not been told: the base of its own decisions while Redis is
  * away, and of what it tells when Redis is back.
  */
+import { Register } from '../wire/register.ts';
 import * as local from './model.ts';
 import { budgetOf, isCost, purseOf, ringOf, type Model, type Reservation } from './model-state.ts';
 import type { AssertedUse, CostDimension, Op, OpResult, RateDimension } from './ops.ts';
@@ -30,7 +31,7 @@ export class Ledger {
   readonly #probeMs: number;
   /** Everything, told or not. */
   readonly own: Model;
-  readonly live = new Map<string, Live>();
+  readonly live = new Register<Live>();
   /** What is over and not told. */
   #untold: Model;
   /** How many of the live are not told. */
@@ -105,7 +106,7 @@ export class Ledger {
       live.isSure = false;
       const reservation = this.#copyOf(id);
       if (!reservation) continue;
-      this.#untold.reservations.set(id, reservation);
+      this.#untold.reservations.add(id, now, reservation);
       local.settle(this.#untold, id, NOTHING, now);
     }
     this.#untoldLive = this.live.size;
@@ -162,7 +163,7 @@ export class Ledger {
       // What was charged to a period that is over belongs there.
       else if (index >= purseOf(budget, dimension).period(now)) purseOf(budget, dimension).add(amount, now);
     }
-    this.#untold.reservations.set(id, reservation);
+    this.#untold.reservations.add(id, now, reservation);
     local.settle(this.#untold, id, actual, now);
   }
 
@@ -174,8 +175,8 @@ export class Ledger {
   /** What a long call has used so far, if it was asked. */
   #extended(id: string, { candidate }: Live): Actual | undefined {
     const known = this.own.reservations.get(id);
-    if (!known || (known.progress.size === 0 && known.charges.length === candidate.asks.length)) return undefined;
-    const actual: Actual = Object.fromEntries(known.progress);
+    if (!known || (!known.progress && known.charges.length === candidate.asks.length)) return undefined;
+    const actual: Actual = Object.fromEntries(known.progress ?? []);
     for (const { dimension, amount } of known.charges)
       if (dimension !== 'concurrency' && !isCost(dimension)) actual[dimension] = (actual[dimension] ?? 0) + amount;
     return actual;

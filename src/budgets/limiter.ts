@@ -1,34 +1,22 @@
 /**
- * One decision over a whole chain, framed by rate-limiter-flexible: `consume` asks Redis, and what is no decision (Redis is
- * away, late, or was emptied) goes to the insurance, this pod's own share. Its own script and window are not used
+ * The decisions of one turn, framed by rate-limiter-flexible: `consume` asks Redis, and what is no decision (Redis is away,
+ * late, or was emptied) goes to the insurance, this pod's own share. Its own script and window are not used
  * (docs/decisions/0003).
  */
 import { RateLimiterCompatibleAbstract, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
+import type { Question } from './collector.ts';
 import type { RedisClient } from './commands.ts';
-import type { Candidate, Decision, ReserveOptions } from './types.ts';
-
-export interface Question {
-  readonly candidates: readonly Candidate[];
-  readonly options: ReserveOptions;
-}
+import type { Decision } from './types.ts';
 
 export interface LimiterOptions {
   readonly client: RedisClient;
-  /** Rejects when Redis does not decide. */
-  readonly ask: (id: string, question: Question) => Promise<Decision>;
-  readonly alone: (id: string, question: Question) => Decision;
+  /** Gives the questions their decisions; rejects if Redis left one without. */
+  readonly ask: (questions: readonly Question[]) => Promise<void>;
+  readonly alone: (question: Question) => Decision;
 }
 
-class Decided extends RateLimiterRes {
-  readonly decision: Decision;
-
-  /** The library takes more than one point of one as a refusal. */
-  constructor(decision: Decision) {
-    const isRefused = decision.chosen < 0;
-    super(isRefused ? 0 : 1, 0, isRefused ? 2 : 1, false);
-    this.decision = decision;
-  }
-}
+/** The library wants a key; nothing is counted under it. */
+const KEY = 'turn';
 
 export class ChainLimiter extends RateLimiterRedis {
   readonly #ask: LimiterOptions['ask'];
@@ -38,27 +26,22 @@ export class ChainLimiter extends RateLimiterRedis {
     this.#ask = ask;
   }
 
-  /** Never rejects. */
-  async decide(id: string, question: Question): Promise<Decision> {
-    try {
-      return ((await this.consume(id, 1, question as object)) as Decided).decision;
-    } catch (refused) {
-      if (refused instanceof Decided) return refused.decision;
-      throw refused;
-    }
+  /** Then each of them has its decision. */
+  decide(questions: readonly Question[]): Promise<unknown> {
+    return this.consume(KEY, 1, questions);
   }
 
   /** Undeclared in the library's types, and where its subclasses talk to their store: pinned, and held by a test. */
-  _upsert(id: string, _points: number, _ms: number, _force: boolean, question: object): Promise<Decision> {
-    return this.#ask(id, question as Question);
+  _upsert(_key: string, _points: number, _ms: number, _force: boolean, questions: object): Promise<void> {
+    return this.#ask(questions as readonly Question[]);
   }
 
-  _getRateLimiterRes(_key: string, _points: number, decision: Decision): RateLimiterRes {
-    return new Decided(decision);
+  _getRateLimiterRes(): RateLimiterRes {
+    return onePoint();
   }
 }
 
-/** What insures the decision: it always has one. */
+/** What insures the decisions: it always has one. */
 class ShareLimiter extends RateLimiterCompatibleAbstract {
   // Asked for and set by the library; of no use here.
   override readonly keyPrefix = '';
@@ -71,7 +54,13 @@ class ShareLimiter extends RateLimiterCompatibleAbstract {
     this.#alone = alone;
   }
 
-  override consume(id: string | number, _points?: number, question?: object): Promise<RateLimiterRes> {
-    return Promise.resolve(new Decided(this.#alone(String(id), question as Question)));
+  override async consume(_key: string | number, _points?: number, questions?: object): Promise<RateLimiterRes> {
+    for (const question of questions as readonly Question[]) question.decision ??= this.#alone(question);
+    return onePoint();
   }
+}
+
+/** One point of one: no refusal to the library. Whether a request is refused stands in its decision. */
+function onePoint(): RateLimiterRes {
+  return new RateLimiterRes(0, 0, 1, false);
 }

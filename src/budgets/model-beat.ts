@@ -16,16 +16,16 @@ export function beat(
   now: number,
   newEpoch: NewEpoch = { id: '', learnMs: 0 },
 ): BeatAnswer {
-  model.pods.takeUpTo(now);
+  model.pods.dropUpTo(now);
   if (podMs > 0) model.pods.add(pod, now + podMs);
-  else model.pods.remove(pod);
+  else model.pods.delete(pod);
   const epoch = (model.epoch = epochAt(model.epoch, newEpoch, now));
   for (const { id, slotOf } of held) {
     const known = model.reservations.get(id);
     if (!known) continue;
     if (slotOf !== null) budgetOf(model, slotOf).slots.add(id, now + model.leaseMs);
     known.orphan = false;
-    model.expiries.add(id, now + model.leaseMs);
+    model.reservations.add(id, now + model.leaseMs, known);
   }
   return {
     pods: model.pods.size,
@@ -39,7 +39,7 @@ export function beat(
 
 /** Where nobody beats: drops reservations whose lease has run out. Every admission adds one, so a few at a time are enough. */
 export function forget(model: Model, now: number, most = 4): void {
-  for (const id of model.expiries.takeUpTo(now, most)) model.reservations.delete(id);
+  model.reservations.dropUpTo(now, most);
 }
 
 /** Restored from data of before that beat, it is as good as empty. */
@@ -65,14 +65,10 @@ function grantOf(model: Model, pod: string): number {
 /** Orphans whose time is over are forgotten for good. */
 function due(model: Model, now: number): Orphan[] {
   const orphans: Orphan[] = [];
-  for (const id of model.expiries.upTo(now, MOST_DUE)) {
+  for (const id of model.reservations.upTo(now, MOST_DUE)) {
     const known = model.reservations.get(id);
-    if (known && !known.orphan) {
-      orphans.push({ id, budget: known.budget });
-      continue;
-    }
-    model.reservations.delete(id);
-    model.expiries.remove(id);
+    if (known && !known.orphan) orphans.push({ id, budget: known.budget });
+    else model.reservations.delete(id);
   }
   return orphans;
 }

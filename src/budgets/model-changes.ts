@@ -23,7 +23,6 @@ export function settle(model: Model, id: string, actual: Actual, now: number, it
     else if (amount > total) take(model, budgetOf(model, known.budget), dimension, amount - total, id, now);
   }
   model.reservations.delete(id);
-  model.expiries.remove(id);
   return true;
 }
 
@@ -32,9 +31,13 @@ export function report(model: Model, id: string, its: Report, now: number): bool
   const known = model.reservations.get(id);
   if (!known) return false;
   const budget = budgetOf(model, known.budget);
-  const circuit = reported(budget.circuits.get(known.model) ?? CLOSED, id, its, now);
-  if (circuit.state === 'closed' && circuit.failures.length === 0) budget.circuits.delete(known.model);
-  else budget.circuits.set(known.model, circuit);
+  const before = budget.circuits.get(known.model);
+  // Of a model that is well, as most are, only a failure is news.
+  if (before || its.kind === 'failed') {
+    const circuit = reported(before ?? CLOSED, id, its, now);
+    if (circuit.state === 'closed' && circuit.failures.length === 0) budget.circuits.delete(known.model);
+    else budget.circuits.set(known.model, circuit);
+  }
   budget.cooldown = cooled(budget.cooldown, its, now);
   return true;
 }
@@ -47,7 +50,7 @@ export function extend(model: Model, id: string, soFar: Actual, now: number): bo
     const figure = knownAmount(soFar, dimension);
     if (figure === undefined) continue;
     if (figure > total) known.charges.push(take(model, budgetOf(model, known.budget), dimension, figure - total, id, now));
-    if (isCost(dimension)) known.progress.set(dimension, figure);
+    if (isCost(dimension)) (known.progress ??= new Map()).set(dimension, figure);
   }
   return true;
 }
@@ -58,14 +61,14 @@ export function extend(model: Model, id: string, soFar: Actual, now: number): bo
  */
 export function orphan(model: Model, id: string, now: number): boolean {
   const known = model.reservations.get(id);
-  if (!known || known.orphan || (model.expiries.score(id) ?? 0) > now) return false;
+  if (!known || known.orphan || model.reservations.score(id)! > now) return false;
   freeSlot(model, id, known);
   for (const [dimension, total] of totals(known)) {
-    const figure = known.progress.get(dimension);
+    const figure = known.progress?.get(dimension);
     if (figure !== undefined && figure < total) lower(model, known, dimension, total - figure, now);
   }
   known.orphan = true;
-  model.expiries.add(id, now + model.recordMs);
+  model.reservations.add(id, now + model.recordMs, known);
   return true;
 }
 
@@ -117,5 +120,5 @@ function lower(model: Model, known: Reservation, dimension: Dimension, amount: n
 }
 
 function freeSlot(model: Model, id: string, known: Reservation): void {
-  if (known.charges.some(({ dimension }) => dimension === 'concurrency')) budgetOf(model, known.budget).slots.remove(id);
+  for (const { dimension } of known.charges) if (dimension === 'concurrency') budgetOf(model, known.budget).slots.delete(id);
 }

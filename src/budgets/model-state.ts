@@ -1,11 +1,12 @@
 /** What the model remembers, and how one dimension of one budget is read and charged. */
+import { sized } from '../wire/sized.ts';
 import { ringSize, type WindowShape } from '../wire/window.ts';
 import { type Circuit, type Cooldown, WARM } from './health.ts';
 import { Purse } from './money.ts';
 import type { CostDimension, RateDimension } from './ops.ts';
 import { Ring } from './ring.ts';
 import { SortedSet } from './sorted.ts';
-import type { Ask, Decision, Dimension, Level } from './types.ts';
+import type { Actual, Ask, Decision, Dimension, Level } from './types.ts';
 
 export interface Charge {
   readonly dimension: Dimension;
@@ -20,8 +21,10 @@ export interface Reservation {
   readonly budget: string;
   /** In the order in which they were made. */
   readonly charges: Charge[];
-  /** What it cost so far, as told last. */
-  readonly progress: Map<Dimension, number>;
+  /** What it cost so far, as told last; undefined before. */
+  progress: Map<Dimension, number> | undefined;
+  /** Asked now and then what it has used so far, where this process does that. */
+  soFar: (() => Actual) | undefined;
   /** Its pod is gone; remembered for a late settle. */
   orphan: boolean;
 }
@@ -47,8 +50,8 @@ export interface ModelOptions {
 export interface Model extends ModelOptions {
   readonly probeMs: number;
   readonly budgets: Map<string, Budget>;
-  readonly reservations: Map<string, Reservation>;
-  readonly expiries: SortedSet;
+  /** By when their leases run out. Undefined: the record is lost and the lease is not, which Redis can do. */
+  readonly reservations: SortedSet<Reservation | undefined>;
   readonly pods: SortedSet;
   /** By pod, in millionths. */
   readonly grants: Map<string, number>;
@@ -61,8 +64,7 @@ export function createModel(options: ModelOptions): Model {
     probeMs: options.leaseMs,
     ...options,
     budgets: new Map(),
-    reservations: new Map(),
-    expiries: new SortedSet(),
+    reservations: new SortedSet(),
     pods: new SortedSet(),
     grants: new Map(),
     epoch: null,
@@ -113,7 +115,13 @@ export function waitOf(model: Model, budget: Budget, dimension: Dimension, room:
   return ringOf(model, budget, dimension).waitFor(room, now);
 }
 
-export function levelOf(model: Model, budget: Budget, { dimension, limit }: Ask, now: number): Level {
+export function levelsOf(model: Model, budget: Budget, asks: readonly Ask[], now: number): Level[] {
+  const levels = sized<Level>(asks.length);
+  for (let i = 0; i < asks.length; i += 1) levels[i] = levelOf(model, budget, asks[i]!, now);
+  return levels;
+}
+
+function levelOf(model: Model, budget: Budget, { dimension, limit }: Ask, now: number): Level {
   const used = usedOf(model, budget, dimension, now);
   return { dimension, limit, used, resetMs: used > 0 ? waitOf(model, budget, dimension, 0, now) : 0 };
 }
@@ -135,7 +143,7 @@ export function take(model: Model, budget: Budget, dimension: Dimension, amount:
 }
 
 export function takeSlot(model: Model, { slots }: Budget, id: string, now: number): void {
-  slots.takeUpTo(now);
+  slots.dropUpTo(now);
   slots.add(id, now + model.leaseMs);
 }
 

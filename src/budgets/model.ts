@@ -2,9 +2,10 @@
  * The budgets' rules over state in memory: what the Lua scripts do, operation by operation. It is the engine of one
  * process, the engine for when Redis is away, and the reference that the tests hold the scripts against.
  */
+import { sized } from '../wire/sized.ts';
 import { wholeAmount } from './amounts.ts';
 import { CLOSED, gate, passed, shown, type Gate } from './health.ts';
-import { budgetOf, levelOf, take, usedOf, waitOf, type Budget, type Charge, type Model, type Reservation } from './model-state.ts';
+import { budgetOf, levelsOf, take, usedOf, waitOf, type Budget, type Charge, type Model, type Reservation } from './model-state.ts';
 import type { Ask, Candidate, Decision, Dimension, Health, Level, Refusal, ReserveOptions } from './types.ts';
 
 export { createModel, type Model, type ModelOptions } from './model-state.ts';
@@ -30,7 +31,8 @@ export function reserve(
   const known = recall(model, id);
   if (known) return known;
   const refusals: Refusal[] = [];
-  for (const [chosen, candidate] of candidates.entries()) {
+  for (let chosen = 0; chosen < candidates.length; chosen += 1) {
+    const candidate = candidates[chosen]!;
     const budget = budgetOf(model, candidate.budget);
     const through = wellness(budget, candidate.model, now);
     if ('dimension' in through) {
@@ -44,7 +46,7 @@ export function reserve(
     }
     const charges = charge(model, budget, id, candidate.asks, now);
     turn(model, budget, candidate.model, through, id, now);
-    const levels = candidate.asks.map((ask) => levelOf(model, budget, ask, now));
+    const levels = levelsOf(model, budget, candidate.asks, now);
     const probe = 'as' in through && through.as === 'probe';
     const decision: Decision = { chosen, refusals, levels, replayed: false, probe, would: full ?? null, by: 'process' };
     remember(model, id, candidate, decision, charges, now);
@@ -55,7 +57,7 @@ export function reserve(
 
 /** Takes over what Redis decided, room or no room: so that this process knows its own use when Redis is away. */
 export function adopt(model: Model, id: string, candidate: Candidate, decision: Decision, now: number): void {
-  if (model.reservations.has(id)) return;
+  if (model.reservations.get(id)) return;
   const charges = charge(model, budgetOf(model, candidate.budget), id, candidate.asks, now);
   remember(model, id, candidate, decision, charges, now);
 }
@@ -65,8 +67,7 @@ export function usage(
   budgets: ReadonlyMap<string, readonly Ask[]>,
   now: number,
 ): Map<string, readonly Level[]> {
-  const levels = (name: string, asks: readonly Ask[]) => asks.map((ask) => levelOf(model, budgetOf(model, name), ask, now));
-  return new Map([...budgets].map(([name, asks]) => [name, levels(name, asks)]));
+  return new Map([...budgets].map(([name, asks]) => [name, levelsOf(model, budgetOf(model, name), asks, now)]));
 }
 
 /** @param models each with its budget */
@@ -106,7 +107,9 @@ function refuse(model: Model, budget: Budget, asks: readonly Ask[], now: number)
 }
 
 function charge(model: Model, budget: Budget, id: string, asks: readonly Ask[], now: number): Charge[] {
-  return asks.map(({ dimension, amount }) => take(model, budget, dimension, wholeAmount(amount), id, now));
+  const charges = sized<Charge>(asks.length);
+  for (let i = 0; i < asks.length; i += 1) charges[i] = take(model, budget, asks[i]!.dimension, wholeAmount(asks[i]!.amount), id, now);
+  return charges;
 }
 
 function remember(
@@ -118,7 +121,6 @@ function remember(
   now: number,
 ): void {
   const { model: name, budget } = candidate;
-  const reservation: Reservation = { decision, model: name, budget, charges, progress: new Map(), orphan: false };
-  model.reservations.set(id, reservation);
-  model.expiries.add(id, now + model.leaseMs);
+  const reservation: Reservation = { decision, model: name, budget, charges, progress: undefined, soFar: undefined, orphan: false };
+  model.reservations.add(id, now + model.leaseMs, reservation);
 }

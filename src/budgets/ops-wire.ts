@@ -1,4 +1,5 @@
 /** How operations are written for apply.lua and its answers read (the format is told there). Plain loops: every request passes here. */
+import { sized } from '../wire/sized.ts';
 import { knownAmount, wholeAmount } from './amounts.ts';
 import type { AssertedUse, CostDimension, Op, OpResult, RateDimension } from './ops.ts';
 import type { Actual, Candidate, Decision, Dimension, Health, Level, Refusal, Report } from './types.ts';
@@ -24,87 +25,144 @@ export const CIRCUITS: readonly Health['circuit'][] = ['closed', 'open', 'half_o
 /** What is settled by amount; of concurrency there is nothing to say. */
 const SETTLED = ['requests', 'tokens', 'input_tokens', 'output_tokens', 'cost_day', 'cost_month'] as const;
 
+const REPORTS = { ok: 'o', neutral: 'n', throttled: 't', failed: 'f' } as const;
+
 const KINDS = { reserve: 'r', settle: 's', report: 'p', extend: 'e', orphan: 'o', assert: 'a' } as const;
 
 export class OpWriter {
-  readonly #args: Arg[];
   readonly #indexOf: BudgetIndex;
+  /** Kept from call to call: a list that grows anew each time is garbage each time. */
+  readonly #list: Arg[] = [];
+  #length = 0;
 
-  constructor(args: Arg[], indexOf: BudgetIndex) {
-    this.#args = args;
+  constructor(indexOf: BudgetIndex) {
     this.#indexOf = indexOf;
   }
 
-  write(op: Op): void {
-    const args = this.#args;
-    args.push(KINDS[op.kind], 0);
-    const start = args.length;
+  /** The operations as one argument. */
+  write(ops: readonly Op[]): string {
+    this.#length = 0;
+    this.#add(ops.length);
+    for (const op of ops) this.#add(op.kind === 'assert' ? '@' : op.id);
+    for (const op of ops) this.#op(op);
+    this.#list.length = this.#length;
+    return asJson(this.#list);
+  }
+
+  #add(arg: Arg): void {
+    this.#list[this.#length] = arg;
+    this.#length += 1;
+  }
+
+  /** A place for a number that is known later. */
+  #place(): number {
+    this.#add(0);
+    return this.#length - 1;
+  }
+
+  #op(op: Op): void {
+    this.#add(KINDS[op.kind]);
+    const following = this.#place();
     if (op.kind === 'reserve') this.#candidates(op.candidates, op.enforce);
     else if (op.kind === 'assert') this.#use(op.budget, op.use);
     else {
-      args.push(op.budgets.length);
-      for (const budget of op.budgets) args.push(this.#indexOf(budget));
+      this.#add(op.budgets.length);
+      for (const budget of op.budgets) this.#add(this.#indexOf(budget));
       if (op.kind === 'settle' || op.kind === 'extend') this.#actual(op.actual);
       if (op.kind === 'settle' || op.kind === 'report') this.#report(op.report);
     }
-    args[start - 1] = args.length - start;
+    this.#list[following] = this.#length - following - 1;
   }
 
   #candidates(candidates: readonly Candidate[], enforce: boolean): void {
-    const args = this.#args;
-    args.push(enforce ? 1 : 0, candidates.length);
+    this.#add(enforce ? 1 : 0);
+    this.#add(candidates.length);
     for (const { model, budget, asks } of candidates) {
-      args.push(model, this.#indexOf(budget), asks.length);
-      for (const { dimension, limit, amount } of asks) args.push(LETTERS[dimension], limit, wholeAmount(amount));
+      this.#add(model);
+      this.#add(this.#indexOf(budget));
+      this.#add(asks.length);
+      for (const { dimension, limit, amount } of asks) {
+        this.#add(LETTERS[dimension]);
+        this.#add(limit);
+        this.#add(wholeAmount(amount));
+      }
     }
   }
 
   #actual(actual: Actual): void {
-    const args = this.#args;
-    const place = args.push(0) - 1;
+    const count = this.#place();
     for (const dimension of SETTLED) {
       const amount = knownAmount(actual, dimension);
-      if (amount !== undefined) args.push(LETTERS[dimension], amount);
+      if (amount === undefined) continue;
+      this.#add(LETTERS[dimension]);
+      this.#add(amount);
     }
-    args[place] = (args.length - place - 1) / 2;
+    this.#list[count] = (this.#length - count - 1) / 2;
   }
 
   #report(report: Report | undefined): void {
-    if (!report) this.#args.push('-');
-    else if (report.kind === 'ok') this.#args.push('o');
-    else if (report.kind === 'neutral') this.#args.push('n');
-    else if (report.kind === 'throttled') this.#args.push('t', report.forMs === null ? -1 : wholeAmount(report.forMs));
-    else this.#args.push('f', report.failures, wholeAmount(report.windowMs), wholeAmount(report.openMs));
+    this.#add(report ? REPORTS[report.kind] : '-');
+    if (report?.kind === 'throttled') this.#add(report.forMs === null ? -1 : wholeAmount(report.forMs));
+    else if (report?.kind === 'failed') {
+      this.#add(report.failures);
+      this.#add(wholeAmount(report.windowMs));
+      this.#add(wholeAmount(report.openMs));
+    }
   }
 
   #use(budget: string, { rates, costs, slots }: AssertedUse): void {
-    const args = this.#args;
-    args.push(this.#indexOf(budget));
-    const place = args.push(0) - 1;
+    this.#add(this.#indexOf(budget));
+    const count = this.#place();
     for (const dimension of Object.keys(rates) as RateDimension[])
-      for (const [age, amount] of rates[dimension]!) args.push(LETTERS[dimension], wholeAmount(age), wholeAmount(amount));
-    args[place] = (args.length - place - 1) / 3;
+      for (const [age, amount] of rates[dimension]!) {
+        this.#add(LETTERS[dimension]);
+        this.#add(wholeAmount(age));
+        this.#add(wholeAmount(amount));
+      }
+    this.#list[count] = (this.#length - count - 1) / 3;
     const dimensions = Object.keys(costs) as CostDimension[];
-    args.push(dimensions.length);
-    for (const dimension of dimensions) args.push(LETTERS[dimension], wholeAmount(costs[dimension]!));
-    args.push(slots.length);
-    for (const id of slots) args.push(id);
+    this.#add(dimensions.length);
+    for (const dimension of dimensions) {
+      this.#add(LETTERS[dimension]);
+      this.#add(wholeAmount(costs[dimension]!));
+    }
+    this.#add(slots.length);
+    for (const id of slots) this.#add(id);
   }
+}
+
+/** Redis decodes no half of a surrogate pair; in every other argument it is replaced on the way. */
+function asJson(list: readonly Arg[]): string {
+  const text = JSON.stringify(list);
+  if (!text.includes('\\ud')) return text;
+  return JSON.stringify(list, (_key, value: unknown) => (typeof value === 'string' ? value.toWellFormed() : value));
 }
 
 const REPLAYED = 1;
 const PROBE = 2;
 const WOULD = 4;
 
+function unfit(): Error {
+  return new Error('the answer of Redis does not fit what was asked');
+}
+
+const MINUS = 45;
+const ZERO = 48;
+
 export class OpReader {
-  readonly #answers: readonly number[];
+  #reply: Uint8Array = new Uint8Array();
   #at = 0;
 
-  constructor(answers: readonly number[]) {
-    this.#answers = answers;
+  /** @param reply its bytes */
+  read(ops: readonly Op[], reply: Uint8Array): OpResult[] {
+    this.#reply = reply;
+    this.#at = 0;
+    const results = ops.map((op) => this.#result(op));
+    if (this.#at !== reply.length) throw unfit();
+    return results;
   }
 
-  read(op: Op): OpResult {
+  #result(op: Op): OpResult {
     const first = this.#next();
     if (op.kind !== 'reserve') return first === 1;
     if (first === -1) return 'learning';
@@ -114,8 +172,8 @@ export class OpReader {
 
   #decision(candidates: readonly Candidate[], flags: number): Decision {
     const chosen = this.#next();
-    const refusals: Refusal[] = [];
-    for (let i = 0, count = this.#next(); i < count; i += 1) refusals.push(this.#refusal(candidates[i]));
+    const refusals = sized<Refusal>(this.#next());
+    for (let i = 0; i < refusals.length; i += 1) refusals[i] = this.#refusal(candidates[i]);
     const would = (flags & WOULD) === 0 ? null : this.#refusal(candidates[chosen]);
     const asks = candidates[chosen]?.asks;
     const levels: Level[] = [];
@@ -138,6 +196,15 @@ export class OpReader {
   }
 
   #next(): number {
-    return this.#answers[this.#at++]!;
+    const reply = this.#reply;
+    let at = this.#at;
+    if (at >= reply.length) throw unfit();
+    const isNegative = reply[at] === MINUS;
+    if (isNegative) at += 1;
+    let whole = 0;
+    // The comma behind it is below the digits.
+    for (let digit; (digit = reply[at]! - ZERO) >= 0; at += 1) whole = whole * 10 + digit;
+    this.#at = at + 1;
+    return isNegative ? -whole : whole;
   }
 }

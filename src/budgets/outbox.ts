@@ -1,9 +1,12 @@
 /**
- * The way to Redis: what one turn of the event loop has to say leaves as one script call. A request waits for its own answer
- * and no longer than the time-out; what nobody waits for is kept while Redis is away, and told in order when it is back.
+ * The way to Redis: what is told leaves with what is asked, as one script call. Who asks waits for the answer, and no longer
+ * than the time-out; what nobody waits for is kept while Redis is away, and told in order when it is back.
  */
+import { NOTHING } from './ledger.ts';
 import type { Op, OpResult } from './ops.ts';
 import { within, type Timers } from './timers.ts';
+
+export type Reserve = Extract<Op, { kind: 'reserve' }>;
 
 export interface OutboxOptions {
   readonly apply: (ops: readonly Op[]) => Promise<readonly OpResult[]>;
@@ -28,14 +31,13 @@ const BATCH = 100;
 
 interface Entry {
   readonly op: Op;
-  readonly at: number;
   /** Its place among all; what failed goes back to it. */
   readonly turn: number;
   /** Goes out even while Redis is away. */
   readonly isUrgent: boolean;
-  /** Undefined: nobody waits. */
-  readonly resolve: ((result: OpResult) => void) | undefined;
-  readonly reject: ((error: unknown) => void) | undefined;
+  readonly heard: ((result: OpResult) => void) | undefined;
+  /** When it was kept first; 0: not yet. */
+  at: number;
 }
 
 export class Outbox {
@@ -43,7 +45,6 @@ export class Outbox {
   #underWay = 0;
   #idle: (() => void)[] = [];
   #queue: Entry[] = [];
-  #asked = false;
   #cancel: (() => void) | undefined;
   #kept: Entry[] = [];
   #draining: Promise<void> | undefined;
@@ -55,16 +56,12 @@ export class Outbox {
     this.#options = options;
   }
 
-  /** Rejects when Redis does not answer in time; it may carry the operation out all the same. */
-  ask(op: Op): Promise<OpResult> {
-    return new Promise((resolve, reject) => {
-      this.#queue.push(this.#entry(op, true, resolve, reject));
-      if (this.#asked) return;
-      this.#asked = true;
-      this.#cancel?.();
-      this.#cancel = undefined;
-      this.#options.timers.afterReading(() => void this.#flush());
-    });
+  /**
+   * Leaves at once, behind what was told. Rejects when Redis does not answer in time. It may run it yet: what it then takes
+   * is given back right behind it.
+   */
+  ask(reserves: readonly Reserve[]): Promise<readonly OpResult[]> {
+    return this.#call(this.#take(), reserves, this.#options.timeoutMs);
   }
 
   /** @param heard what Redis answers, sooner or later; never if it is dropped */
@@ -72,11 +69,6 @@ export class Outbox {
     const entry = this.#entry(op, false, heard);
     if (this.#isOpen) this.#post(entry);
     else this.#keep(entry);
-  }
-
-  /** Tries even while Redis is away: on a connection that still stands, it runs behind what was sent before. */
-  tellBehind(op: Op): void {
-    this.#post(this.#entry(op, true));
   }
 
   /** Tells what was kept. */
@@ -96,7 +88,7 @@ export class Outbox {
   /** Resolves when nothing is queued or under way. */
   async idle(): Promise<void> {
     while (this.#queue.length > 0 || this.#underWay > 0) {
-      void this.#flush();
+      this.#flush();
       if (this.#underWay > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
     }
   }
@@ -106,9 +98,9 @@ export class Outbox {
     return this.#options.isUp() && this.#kept.length === 0;
   }
 
-  #entry(op: Op, isUrgent: boolean, resolve?: Entry['resolve'], reject?: Entry['reject']): Entry {
+  #entry(op: Op, isUrgent: boolean, heard: Entry['heard']): Entry {
     this.#turn += 1;
-    return { op, at: this.#options.clock(), turn: this.#turn, isUrgent, resolve, reject };
+    return { op, turn: this.#turn, isUrgent, heard, at: 0 };
   }
 
   async #drain(): Promise<void> {
@@ -121,37 +113,49 @@ export class Outbox {
 
   #post(entry: Entry): void {
     this.#queue.push(entry);
-    if (!this.#asked) this.#cancel ??= this.#options.timers.after(LINGER_MS, () => void this.#flush());
+    this.#cancel ??= this.#options.timers.after(LINGER_MS, () => this.#flush());
   }
 
-  #flush(): Promise<boolean> {
+  #flush(): void {
+    const entries = this.#take();
+    if (entries.length > 0) void this.#send(entries);
+  }
+
+  /** What lingers, and may leave. */
+  #take(): Entry[] {
     this.#cancel?.();
     this.#cancel = undefined;
-    this.#asked = false;
     // Redis may have gone away since they were told.
     const entries = this.#isOpen ? this.#queue : this.#urgentOf(this.#queue);
     this.#queue = [];
-    return entries.length === 0 ? Promise.resolve(true) : this.#send(entries);
+    return entries;
   }
 
   /** Never rejects. Answers whether it was heard. */
   #send(entries: readonly Entry[]): Promise<boolean> {
-    const { apply, timeoutMs, timers, clock } = this.#options;
-    const isAwaited = entries.some(({ reject }) => reject !== undefined);
-    this.#underWay += 1;
-    return within(apply(entries.map(({ op }) => op)), isAwaited ? timeoutMs : PATIENCE_MS, timers, clock).then(
-      (results) => {
-        for (const [i, entry] of entries.entries()) entry.resolve?.(results[i]!);
-        if (this.#kept.length > 0) this.#overtook(entries, results);
-        this.#over();
-        return true;
-      },
-      (error: unknown) => {
-        this.#failed(entries, error);
-        this.#over();
-        return false;
-      },
+    return this.#call(entries, [], PATIENCE_MS).then(
+      () => true,
+      () => false,
     );
+  }
+
+  /** Answers what was asked. */
+  async #call(told: readonly Entry[], asked: readonly Reserve[], ms: number): Promise<readonly OpResult[]> {
+    const { apply, timers, clock } = this.#options;
+    const ops: readonly Op[] = told.map(({ op }) => op).concat(asked);
+    this.#underWay += 1;
+    let results: readonly OpResult[];
+    try {
+      results = await within(apply(ops), ms, timers, clock);
+    } catch (error) {
+      this.#failed(told, asked, error);
+      throw error;
+    } finally {
+      this.#over();
+    }
+    for (let i = 0; i < told.length; i += 1) told[i]!.heard?.(results[i]!);
+    if (this.#kept.length > 0) this.#overtook(told, results);
+    return results.slice(told.length);
   }
 
   #over(): void {
@@ -159,10 +163,16 @@ export class Outbox {
     if (this.#underWay === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  #failed(entries: readonly Entry[], error: unknown): void {
-    this.#putBack(entries.filter(({ op, reject }) => reject === undefined && (op.kind === 'settle' || op.kind === 'reserve' || op.kind === 'assert')));
+  #failed(told: readonly Entry[], asked: readonly Reserve[], error: unknown): void {
+    this.#putBack(told.filter(({ op }) => op.kind === 'settle' || op.kind === 'reserve' || op.kind === 'assert'));
     this.#options.onFailure(error);
-    for (const entry of entries) entry.reject?.(error);
+    for (const reserve of asked) this.#giveBack(reserve);
+  }
+
+  /** Even while Redis is away: on a connection that still stands, it runs behind what was sent before. */
+  #giveBack({ id, candidates }: Reserve): void {
+    const budgets = candidates.map(({ budget }) => budget);
+    this.#post(this.#entry({ kind: 'settle', id, budgets, actual: NOTHING, report: { kind: 'neutral' } }, true, undefined));
   }
 
   /**
@@ -190,11 +200,13 @@ export class Outbox {
   #putBack(entries: readonly Entry[]): void {
     const known = entries.filter(({ turn }) => turn > this.#forgotten);
     if (known.length === 0) return;
+    for (const entry of known) entry.at ||= this.#options.clock();
     this.#kept = this.#kept.concat(known).sort((a, b) => a.turn - b.turn);
     if (this.#kept.length > MOST_KEPT) this.#kept.splice(0, this.#kept.length - MOST_KEPT);
   }
 
   #keep(entry: Entry): void {
+    entry.at = this.#options.clock();
     this.#kept.push(entry);
     if (this.#kept.length > MOST_KEPT) this.#kept.shift();
   }

@@ -28,13 +28,17 @@ export function createProcessBudgets({ window, clock: given, timers = realTimers
   const clock = () => Math.floor(given());
   const model = createModel({ window, leaseMs: FORGOTTEN_MS, recordMs: FORGOTTEN_MS, probeMs: PROBE_MS });
   const state: BudgetsState = { mode: 'process', up: false, degraded: false, pods: 1, lastError: null };
-  const followed = new Map<string, () => Actual>();
   let cancel: (() => void) | undefined;
 
   const ask = (): void => {
     const now = clock();
-    for (const [id, soFar] of followed) if (!extend(model, id, soFar(), now)) followed.delete(id);
-    cancel = followed.size > 0 ? timers.after(FOLLOW_MS, ask) : undefined;
+    let isAsked = false;
+    for (const [id, known] of model.reservations) {
+      if (!known?.soFar) continue;
+      extend(model, id, known.soFar(), now);
+      isAsked = true;
+    }
+    cancel = isAsked ? timers.after(FOLLOW_MS, ask) : undefined;
   };
 
   return {
@@ -44,14 +48,15 @@ export function createProcessBudgets({ window, clock: given, timers = realTimers
       return reserve(model, id, candidates, now, options);
     },
     settle(id: string, actual: Actual, its?: Report): void {
-      followed.delete(id);
       settle(model, id, actual, clock(), its);
     },
     report(id: string, its: Report): void {
       report(model, id, its, clock());
     },
     follow(id: string, soFar: () => Actual): void {
-      followed.set(id, soFar);
+      const known = model.reservations.get(id);
+      if (!known) return;
+      known.soFar = soFar;
       cancel ??= timers.after(FOLLOW_MS, ask);
     },
     usage({ budgets, models }: Subjects): Promise<Usage> {
@@ -60,7 +65,6 @@ export function createProcessBudgets({ window, clock: given, timers = realTimers
     },
     state: () => state,
     close(): Promise<void> {
-      followed.clear();
       cancel?.();
       return Promise.resolve();
     },

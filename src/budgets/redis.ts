@@ -4,11 +4,12 @@
  * Redis can be told when it is back.
  */
 import { Alone, type AloneMode } from './alone.ts';
+import { Collector, type Question } from './collector.ts';
 import { createCommands, type Commands, type RedisClient } from './commands.ts';
 import { Homecoming } from './homecoming.ts';
 import { INTERVALS, type Intervals } from './intervals.ts';
-import { Ledger, NOTHING, type Live } from './ledger.ts';
-import { ChainLimiter, type Question } from './limiter.ts';
+import { Ledger, type Live } from './ledger.ts';
+import { ChainLimiter } from './limiter.ts';
 import { Link, type BudgetsEvent } from './link.ts';
 import * as local from './model.ts';
 import type { Held, NewEpoch, OpResult } from './ops.ts';
@@ -55,15 +56,13 @@ export class RedisBudgets implements Budgets {
   readonly #commands: Commands;
   readonly #link: Link;
   readonly #outbox: Outbox;
-  readonly #limiter: ChainLimiter;
+  readonly #collector: Collector;
   readonly #ledger: Ledger;
   readonly #alone: Alone;
   readonly #homecoming: Homecoming;
   readonly #clock: () => number;
   readonly #timers: Timers;
   readonly #intervals: Intervals;
-  /** Asked and not answered yet; with what it was settled meanwhile, if so. */
-  readonly #asking = new Map<string, { actual: Actual; report: Report | undefined } | null>();
   #pods: number;
   #epoch = '';
   #newestBeat = 0;
@@ -90,10 +89,15 @@ export class RedisBudgets implements Budgets {
       maxAgeMs: recordMs,
     });
     this.#homecoming = new Homecoming({ clock: this.#clock, timers: this.#timers, retryMs, tell: () => this.#tell(), beat: () => void this.#link.tick() });
-    this.#limiter = new ChainLimiter({
+    const limiter = new ChainLimiter({
       client,
-      ask: (id, question) => this.#ask(id, question),
-      alone: (id, { candidates, options: its }) => this.#alone.decide(id, candidates, its, this.#clock()),
+      ask: (questions) => this.#ask(questions),
+      alone: (question) => this.#alone.decide(question.id, question.candidates, question, this.#clock()),
+    });
+    this.#collector = new Collector({
+      decide: (questions) => limiter.decide(questions),
+      settle: (id, actual, report) => this.settle(id, actual, report),
+      timers: this.#timers,
     });
     this.#link = new Link({
       isReady: () => client.status === 'ready',
@@ -120,22 +124,14 @@ export class RedisBudgets implements Budgets {
   reserve(id: string, candidates: readonly Candidate[], options: ReserveOptions = ENFORCED): Decision | Promise<Decision> {
     const known = this.#ledger.recall(id);
     if (known) return known;
-    const now = this.#clock();
-    if (this.#link.isUp) {
-      if (this.#homecoming.isOver) return this.#decide(id, { candidates, options });
-      this.#homecoming.decided();
-    }
-    return this.#alone.decide(id, candidates, options, now);
+    if (this.#mayAsk()) return this.#collector.ask(id, candidates, options.enforce);
+    return this.#alone.decide(id, candidates, options, this.#clock());
   }
 
   settle(id: string, actual: Actual, report?: Report): void {
-    const asking = this.#asking.get(id);
-    if (asking !== undefined) {
-      if (asking === null) this.#asking.set(id, { actual, report });
-      return;
-    }
     const live = this.#ledger.settle(id, actual, report, this.#clock());
-    if (live?.told) this.#outbox.tell({ kind: 'settle', id, budgets: [live.candidate.budget], actual, report });
+    if (!live) this.#collector.settle(id, actual, report);
+    else if (live.told) this.#outbox.tell({ kind: 'settle', id, budgets: [live.candidate.budget], actual, report });
   }
 
   report(id: string, report: Report): void {
@@ -168,12 +164,12 @@ export class RedisBudgets implements Budgets {
   }
 
   async close(): Promise<void> {
-    await this.#outbox.idle();
+    await this.#idle();
     const { isUp } = this.#link;
     if (isUp) {
       for (const op of this.#ledger.tell(this.#clock())) this.#outbox.tell(op);
       await this.#outbox.drain();
-      await this.#outbox.idle();
+      await this.#idle();
     }
     // Before the pod leaves, or another beat would bring it back.
     this.#link.close();
@@ -181,33 +177,37 @@ export class RedisBudgets implements Budgets {
     this.#options.client.disconnect();
   }
 
-  async #decide(id: string, question: Question): Promise<Decision> {
-    this.#asking.set(id, null);
-    const decision = await this.#limiter.decide(id, question);
-    const settled = this.#asking.get(id);
-    this.#asking.delete(id);
-    if (settled) this.settle(id, settled.actual, settled.report);
-    return decision;
+  async #idle(): Promise<void> {
+    await this.#collector.idle();
+    await this.#outbox.idle();
   }
 
-  /** The one round trip on the request's way. Rejects when Redis does not decide. */
-  async #ask(id: string, { candidates, options }: Question): Promise<Decision> {
-    let result: OpResult;
-    try {
-      result = await this.#outbox.ask({ kind: 'reserve', id, candidates, enforce: options.enforce });
-    } catch (error) {
-      // Redis may run it yet: what it then takes is given back right behind it.
-      const budgets = candidates.map(({ budget }) => budget);
-      this.#outbox.tellBehind({ kind: 'settle', id, budgets, actual: NOTHING, report: { kind: 'neutral' } });
-      throw error;
-    }
-    if (result === 'other_epoch') void this.#link.tick();
-    if (typeof result !== 'object') throw UNDECIDED;
+  /** If not, this pod decides, and tells so at once to a Redis that answers. */
+  #mayAsk(): boolean {
+    if (!this.#link.isUp) return false;
+    if (this.#homecoming.isOver) return true;
+    this.#homecoming.decided();
+    return false;
+  }
+
+  /** The one round trip on the requests' way. Rejects when Redis leaves one of them undecided. */
+  async #ask(questions: readonly Question[]): Promise<void> {
+    // Redis may have gone away since.
+    if (!this.#mayAsk()) throw UNDECIDED;
+    const results = await this.#outbox.ask(questions);
     const now = this.#clock();
+    for (let i = 0; i < questions.length; i += 1) this.#decided(questions[i]!, results[i]!, now);
+    if (results.includes('other_epoch')) void this.#link.tick();
+    if (questions.some(({ decision }) => !decision)) throw UNDECIDED;
+  }
+
+  #decided(question: Question, result: OpResult, now: number): void {
+    if (typeof result !== 'object') return;
+    const { id, candidates } = question;
     const candidate = candidates[result.chosen];
     if (candidate) this.#ledger.adopt(id, candidate, result, now);
     this.#alone.learn(candidates, result, now);
-    return result;
+    question.decision = result;
   }
 
   /** Tells Redis that this pod lives and which reservations it still holds; learns its share, and whether Redis was emptied. */

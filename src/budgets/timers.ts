@@ -39,6 +39,15 @@ export function within<T>(work: Promise<T>, ms: number, timers: Timers, clock: (
       if (clock() - due <= LAG_MS) giveUp();
       else cancel = timers.after(ms, giveUp);
     });
-    work.then(resolve, reject).finally(() => cancel());
+    work.then(
+      (value) => {
+        cancel();
+        resolve(value);
+      },
+      (error: unknown) => {
+        cancel();
+        reject(error);
+      },
+    );
   });
 }

@@ -1,5 +1,6 @@
 /** What a request takes from a model's budget: before it is sent as estimated, afterwards as used. */
 import type { Actual, Ask, Dimension } from '../budgets/types.ts';
+import { sized } from '../wire/sized.ts';
 import { estimateInput, estimateOutput, type Ratio, type Size, type WantedOutput } from './estimate.ts';
 import { costOf, nanoDollars, priceOf, type PerMillion, type Price } from './price.ts';
 
@@ -69,9 +70,10 @@ export function prepareLimits(limits: Limits, perMillion?: PerMillion): Prepared
 export function asksFor({ parts, fixed }: PreparedLimits, wanted: Wanted, ratio: Ratio, output: number | undefined): readonly Ask[] {
   if (fixed.length === parts.length) return fixed;
   const input = estimateInput(wanted, ratio);
-  const asks: Ask[] = [];
-  for (const part of parts) {
-    asks.push(part.fixed ?? { dimension: part.dimension, limit: part.limit, amount: amountOf(part, wanted, input, output) });
+  const asks = sized<Ask>(parts.length);
+  for (let i = 0; i < parts.length; i++) {
+    const part = parts[i]!;
+    asks[i] = part.fixed ?? { dimension: part.dimension, limit: part.limit, amount: amountOf(part, wanted, input, output) };
   }
   return asks;
 }

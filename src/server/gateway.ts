@@ -11,6 +11,7 @@ import { Attempt } from '../upstream/attempt.ts';
 import type { Failed, UpstreamDeps } from '../upstream/types.ts';
 import type { Dispatchers } from '../upstream/dispatchers.ts';
 import type { Reason } from '../wire/reasons.ts';
+import { sized } from '../wire/sized.ts';
 import { callOf, drilled } from './call.ts';
 import { Charge, type Question } from './charge.ts';
 import type { Exchange } from './exchange.ts';
@@ -121,10 +122,11 @@ export class Gateway {
     const { request, route, app } = exchange;
     const budgets = deps.budgets();
     const id = deps.newId();
-    const candidates: Candidate[] = [];
-    for (const { name, budget, limits, meter } of asked) {
+    const candidates = sized<Candidate>(asked.length);
+    for (let i = 0; i < asked.length; i++) {
+      const { name, budget, limits, meter } = asked[i]!;
       const asks = asksFor(limits, request, meter.ratio, route.output.tokens(name, app, request));
-      candidates.push({ model: name, budget, asks });
+      candidates[i] = { model: name, budget, asks };
     }
     const deciding = budgets.reserve(id, candidates, route.reserving);
     const question = { id, budgets, asked, beside };

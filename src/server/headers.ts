@@ -64,7 +64,9 @@ function startsWithOne(name: string, prefixes: readonly string[]): boolean {
 
 /** What `Connection` names is of one connection only, too. */
 export function namedBy(connection: string | undefined): string[] | undefined {
-  return connection?.toLowerCase().split(',').map((name) => name.trim());
+  // As nearly every server and client says it: such a header is dropped anyhow.
+  if (connection === undefined || connection === 'keep-alive') return undefined;
+  return connection.toLowerCase().split(',').map((name) => name.trim());
 }
 
 export interface Served {

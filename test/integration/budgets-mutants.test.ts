@@ -38,11 +38,12 @@ const APPLY: readonly Mutant[] = [
   ['a slot is held a millisecond too long', "'(' .. int(now)", 'int(now)'],
   ['any budget will do', 'if r and KEYS[3 * i] == r[1] then', 'if r then'],
   ['the same id is decided twice', 'local r = known or decide(id)', 'local r = decide(id)'],
+  ['a replay looks like the first', "say(r[6] + 1 .. ','", "say(r[6] .. ','"],
   // Later
   ['told use is given back', 'if figure <= (totals[d] or 0) then', 'if not totals[d] then'],
   ['told costs are not remembered', 'r[3], cost = figure, true', 'cost = true'],
   ['told use is not remembered as charged', 'r[i + 2] = r[i + 2] + more', ''],
-  ['an orphan that is none', 'if lease > now then return say(0) end', ''],
+  ['an orphan that is none', 'if lease > now then return say(NOTHING) end', ''],
   ['orphaned again and again', 'if not r or orphans[id] then', 'if not r then'],
   ['an orphan keeps its money', '{ d = r[3] >= 0 and r[3] or nil, m = r[4] >= 0 and r[4] or nil }', '{}'],
   ['an orphan is forgotten with its lease', 'true, now + RECORD_MS', 'true, now'],

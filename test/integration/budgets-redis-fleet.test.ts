@@ -154,4 +154,14 @@ describeWithRedis('a fleet with budgets in Redis', () => {
     await until('one pod', () => b.state().pods === 1);
     expect(await fleet.reservations()).toEqual([]);
   });
+
+  test('close() waits for what was asked just now, and tells what it came to', async () => {
+    const [a, b] = [await pod('a'), await pod('b')];
+    const asks = [ask(1_000), slot(1_000)];
+    const late = Promise.resolve(a.reserve('late', chain(...asks)));
+    void late.then(() => a.settle('late', { requests: 1 }));
+    await fleet.close(a);
+    expect(await late).toMatchObject({ chosen: 0, by: 'redis' });
+    expect(await usedOf(b, asks)).toEqual([1, 0]);
+  });
 });

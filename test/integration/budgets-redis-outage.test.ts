@@ -2,6 +2,7 @@
 import { expect, test } from '@jest/globals';
 import type { BudgetsEvent } from '../../src/budgets/link.ts';
 import type { RedisBudgets, RedisBudgetsOptions } from '../../src/budgets/redis.ts';
+import { realTimers } from '../../src/budgets/timers.ts';
 import type { Actual, Decision } from '../../src/budgets/types.ts';
 import { describeWithRedis } from '../support/redis.ts';
 import { ask, chain, of, pods, QUICK, SHORT_LEASE, slot, until, usedOf } from './budgets-redis-pods.ts';
@@ -80,6 +81,28 @@ describeWithRedis('budgets while Redis is away', () => {
     expect(waits.toSorted((x, y) => x - y)[40]).toBeLessThan(5);
     await allByRedis([budgets]);
     await until('every one of them, once', async () => (await usedOf(budgets, [ask(1e6)]))[0] === 71);
+  });
+
+  test('I12: what has not left when Redis is given up is decided at once, and settled as it was said meanwhile', async () => {
+    let isHeld = false;
+    const held: (() => void)[] = [];
+    const afterReading = (run: () => void) => void (isHeld ? held.push(run) : setImmediate(run));
+    const budgets = await pod('a', { timers: { ...realTimers, afterReading }, intervals: { ...QUICK, beatMs: 60_000, retryMs: 60_000 } });
+    fleet.server.pause();
+    const first = budgets.reserve('first', chain(ask(100), slot(100)));
+    await new Promise(setImmediate);
+    isHeld = true;
+    const waiting = ['second', 'third'].map((id) => budgets.reserve(id, chain(ask(100), slot(100))));
+    isHeld = false;
+    budgets.settle('second', { requests: 0 });
+    expect(await first).toMatchObject({ chosen: 0, by: 'process' });
+    // What Redis does not answer would be waited for longer than this.
+    const longer = new Promise((resolve) => {
+      setImmediate(() => setImmediate(resolve, 'longer'));
+    });
+    for (const run of held) run();
+    for (const one of waiting) expect(await Promise.race([one, longer])).toMatchObject({ chosen: 0, by: 'process' });
+    expect(await usedOf(budgets, [ask(100), slot(100)])).toEqual([2, 2]);
   });
 
   test('Redis is killed: the share applies at once, own use counts; Redis returns empty: it is told all and decides again', async () => {

@@ -92,20 +92,44 @@ describeWithRedis('the scripts', () => {
     const decisions = (await commands.apply(ops, '', NOW)) as Decision[];
     expect(decisions.map(({ chosen }) => chosen)).toEqual(ops.map((_, i) => (i < 600 ? 0 : -1)));
     expect(decisions[599]!.levels.map(({ used }) => used)).toEqual([600, 600]);
+    const mixed = ops.flatMap((op, i): Op[] => [settle(`${i}`), { ...op, id: `again ${i}` } as Op, settle(`again ${i}`)]);
+    const results = await commands.apply(mixed, '', NOW + 70_000);
+    expect(results.filter((_, i) => i % 3 === 0)).toEqual(ops.map((_, i) => i < 600));
+    expect(results.filter((_, i) => i % 3 === 1)).toMatchObject(ops.map((_, i) => ({ chosen: i < 600 ? 0 : -1 })));
+    expect(results.filter((_, i) => i % 3 === 2)).toEqual(ops.map((_, i) => i < 600));
   });
 
-  test('ids and names may hold anything', async () => {
-    const odd = 'a,b\n:"%d é 漢 \u0000';
+  const controls = String.fromCharCode(...Array.from({ length: 32 }, (_, i) => i), 127);
+  test.each([
+    ['quotes, separators and more', 'a,b\n:"%d\' é 漢 😀 \u2028]}'],
+    ['backslashes', '\\ \\" \\\\ \\n \\u0041 \\ud800 \\'],
+    ['control characters', controls],
+    ['what looks like a number', '1e3'],
+    ['nothing', ''],
+  ])('ids and names may hold %s', async (_name, odd) => {
     const candidates = [{ model: odd, budget: odd, asks: [ask('requests', 9, 1)] }];
     const open: Report = { kind: 'failed', failures: 1, windowMs: 1, openMs: 10 };
     const about = (id: string, report: Report): Op => ({ kind: 'report', id, budgets: [odd], report });
     await commands.apply([reserve(odd, candidates), about(odd, open)], '', NOW);
     const probe = `probe ${odd}`;
     expect(await decide(probe, candidates, NOW + 10)).toMatchObject({ probe: true });
+    expect((await redis.client.hkeys('{x}:rsv')).sort()).toEqual([odd, probe].sort());
     await commands.apply([about(odd, { kind: 'ok' }), about(probe, { kind: 'ok' })], '', NOW + 11);
     const { health } = await commands.usage({ budgets: new Map(), models: new Map([[odd, odd]]) }, NOW + 11);
     expect(health.get(odd)).toEqual({ circuit: 'returning', cooldownMs: 0 });
     expect((await commands.beat('pod', 1, [], NEW, NOW + 40_000)).orphans.map(({ budget }) => budget)).toEqual([odd, odd]);
+  });
+
+  test('half a character in a name is the same name to every script', async () => {
+    const half = 'a\ud800b';
+    const candidates = [{ model: half, budget: half, asks: [ask('requests', 9, 1), ask('concurrency', 9, 1)] }];
+    const report: Report = { kind: 'throttled', forMs: 1_000 };
+    await commands.apply([reserve(half, candidates), { kind: 'report', id: half, budgets: [half], report }, reserve('other', on())], '', NOW);
+    expect(await redis.client.hkeys('{x}:rsv')).toEqual(expect.arrayContaining([half.toWellFormed(), 'other']));
+    const { health } = await commands.usage({ budgets: new Map(), models: new Map([[half, half]]) }, NOW);
+    expect(health.get(half)).toEqual({ circuit: 'closed', cooldownMs: 1_000 });
+    await commands.beat('pod', 1_000, [{ id: half, slotOf: half }], NEW, NOW + 20_000);
+    expect((await commands.beat('pod', 1_000, [], NEW, NOW + 40_000)).orphans.map(({ id }) => id)).toEqual(['other']);
   });
 
   test('figures up to 2^53 are exact', async () => {
@@ -116,6 +140,31 @@ describeWithRedis('the scripts', () => {
     expect(await levels(asks[0]!.asks)).toEqual([7 * 2 ** 50 - 1, 7 * 2 ** 50 - 1]);
     expect(await decide('more', on(ask('cost_month', 7 * 2 ** 50, 2)))).toMatchObject({ chosen: -1 });
     expect(await decide('more', on(ask('cost_month', 7 * 2 ** 50, 1)))).toMatchObject({ chosen: 0 });
+  });
+
+  test('2^53 - 1 arrives as it is, and comes back so', async () => {
+    const most = 2 ** 53 - 1;
+    const part = 2 ** 50;
+    const of = (amount: number) => on(ask('cost_day', most, amount), ask('tokens', most, amount));
+    const eighth = (id: string): Op => ({ kind: 'assert', budget: 'a', use: { rates: { tokens: [[0, part]] }, costs: { cost_day: part }, slots: [id] } });
+    await commands.apply(['1', '2', '3', '4', '5', '6'].map(eighth), '', NOW);
+    await decide('seven', of(1));
+    await commands.apply([{ kind: 'extend', id: 'seven', budgets: ['a'], actual: { cost_day: part, tokens: part } }], '', NOW);
+    const full = [{ limit: most, used: most }, { limit: most, used: most }];
+    expect(await decide('eight', of(part - 1))).toMatchObject({ chosen: 0, levels: full });
+    expect(await decide('eight', of(part - 1))).toMatchObject({ chosen: 0, levels: full, replayed: true });
+    expect(await decide('nine', of(1))).toMatchObject({ chosen: -1 });
+    const settled = { cost_day: part - 2, tokens: part - 2 };
+    await commands.apply([{ kind: 'settle', id: 'eight', budgets: ['a'], actual: settled }], '', NOW);
+    expect(await decide('nine', of(1))).toMatchObject({ chosen: 0, levels: full });
+  });
+
+  test('waits and cooldowns of 15 digits and more are exact', async () => {
+    const forMs = 2 ** 50 - 1;
+    await commands.apply([reserve('one', on()), settle('one', { kind: 'throttled', forMs })], '', NOW);
+    const refused = { chosen: -1, refusals: [{ dimension: 'cooldown', waitMs: forMs }] };
+    expect(await decide('two', on())).toMatchObject(refused);
+    expect(await decide('two', on(), NOW + 1)).toMatchObject({ refusals: [{ waitMs: forMs - 1 }] });
   });
 
   test('months end when they do, from 1970 to 2200', async () => {

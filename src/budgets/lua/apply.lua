@@ -1,8 +1,8 @@
 -- apply: operations of one pod, in order, all at one moment. What they change is written at the end.
 -- KEYS  1 reservations, 2 their expiries, then per budget i: 3i its rings and health, 3i+1 its slots, 3i+2 its money
 -- ARGV  1 now (0 = Redis' clock), 2 step ms, 3 steps, 4 ring expiry ms, 5 lease ms, 6 record ms, 7 epoch expected or '',
---       8 number n of operations, 9 .. 8+n the reservation of each ('@' if none), then each operation: kind, number of
---       arguments that follow, and these:
+--       8 a JSON list: number of operations, the reservation of each ('@' if none), then each operation: kind, how many
+--       elements follow, and these:
 --   r reserve  1 if limits are kept else 0, candidates, then each: model, budget, asks, then each: dimension, limit, amount
 --   s settle   budgets, each; dimensions, then each: dimension, amount; report
 --   p report   budgets, each; report
@@ -10,7 +10,7 @@
 --   o orphan   budgets, each
 --   a assert   budget; rates, then each: dimension, age ms, amount; costs, then each: dimension, amount; slots, each
 --   A report is '-' none, o, n, t with milliseconds (-1 not said), or f with failures, window ms, open ms.
--- Answer integers, one operation after the other:
+-- Answer one string of integers, a comma behind each, one operation after the other:
 --   r  -1 learning; -2 another epoch; else 1 replayed + 2 probe + 4 not kept to, the chosen candidate (-1 none), refusals,
 --      each: which ask (-1 cooldown, -2 circuit), wait ms; if not kept to: which ask, wait ms; levels, each: used, reset ms
 --   others  1 done, 0 no such reservation (or it was not charged to one of these budgets)
@@ -21,35 +21,47 @@
 --- @include "budget"
 --- @include "record"
 
-local total = tonumber(ARGV[8])
-local at = 9 + total
+-- Numbers are numbers in it, exact up to 2^53.
+local list = cjson.decode(ARGV[8])
+local total = list[1]
+local at = 2 + total
 local out, said = {}, 0
+local DONE, NOTHING = '1,', '0,'
 
-local function say(n)
+local function say(text)
   said = said + 1
-  out[said] = n
+  out[said] = text
 end
 
-local function number()
+-- Lua's own way to text has fourteen digits. '%d' is the fastest, but of a C long, which may have 32 bits.
+local function integers(list, first, last)
+  local each = '%d,'
+  for i = first, last do
+    if list[i] >= 2147483648 then each = '%.0f,' end
+  end
+  return format(string.rep(each, last - first + 1), unpack(list, first, last))
+end
+
+local function read()
   at = at + 1
-  return tonumber(ARGV[at - 1])
+  return list[at - 1]
 end
 
 local undecided
 do
-  local got = call('HMGET', KEYS[1], '@', unpack(ARGV, 9, 8 + total))
-  for i = 1, total do records[ARGV[8 + i]] = got[i + 1] end
+  local got = call('HMGET', KEYS[1], '@', unpack(list, 2, 1 + total))
+  for i = 1, total do records[list[1 + i]] = got[i + 1] end
   local epoch, learning
   if got[1] then epoch, learning = match(got[1], '^(.*):(%d+)$') end
-  if ARGV[7] ~= '' and epoch ~= ARGV[7] then undecided = -2
-  elseif learning and now < tonumber(learning) then undecided = -1 end
+  if ARGV[7] ~= '' and epoch ~= ARGV[7] then undecided = '-2,'
+  elseif learning and now < tonumber(learning) then undecided = '-1,' end
 end
 
 -- Of several asks without room, the one that lasts longest is the reason; "never" lasts longest of all.
 local function longest(b, first, last)
   local which, wait
   for p = first, last, 3 do
-    local d, limit, amount = ARGV[p], tonumber(ARGV[p + 1]), tonumber(ARGV[p + 2])
+    local d, limit, amount = list[p], list[p + 1], list[p + 2]
     if used_of(b, d) + amount > limit then
       local w = wait_of(b, d, limit, amount)
       if not which or (wait ~= -1 and (w == -1 or w > wait)) then which, wait = (p - first) / 3, w end
@@ -72,11 +84,11 @@ local function admit(id, chosen, b, model, how, refusals, which, wait, first, la
   n = n + 1
   r[5] = n + 2 * asks - 5
   for p = first, last, 3 do
-    local d, amount, k = ARGV[p], tonumber(ARGV[p + 2]), n + 2 * asks + p - first
+    local d, amount, k = list[p], list[p + 2], n + 2 * asks + p - first
     r[k + 1], r[k + 2], r[k + 3] = d, take(b, d, amount, id), amount
   end
   for p = first, last, 3 do
-    r[n + 1], r[n + 2] = used_of(b, ARGV[p]), reset_of(b, ARGV[p])
+    r[n + 1], r[n + 2] = used_of(b, list[p]), reset_of(b, list[p])
     n = n + 2
   end
   if how then circuit_set(b, model, circuits().passed(b.h[model], how, id, LEASE_MS)) end
@@ -87,12 +99,12 @@ end
 
 -- The first candidate that is well and whose every ask fits is charged, entirely; the others are not touched.
 local function decide(id)
-  local keep, refusals, n = number() == 1, {}, 0
-  for c = 1, number() do
-    local model, b, asks = ARGV[at], budget_at(tonumber(ARGV[at + 1])), tonumber(ARGV[at + 2])
+  local keep, refusals, n = read() == 1, {}, 0
+  for c = 1, read() do
+    local model, b, asks = list[at], budget_at(list[at + 1]), list[at + 2]
     local first, last, which, wait, how = at + 3, at + 2 + 3 * asks, nil, nil, nil
     at = last + 1
-    for p = first, last, 3 do want(b, ARGV[p]) end
+    for p = first, last, 3 do want(b, list[p]) end
     fetch(b, model)
     if now < b.cd then which, wait = -1, b.cd - now
     else
@@ -106,11 +118,7 @@ local function decide(id)
     refusals[n + 1], refusals[n + 2] = which, wait
     n = n + 2
   end
-  say(0)
-  say(-1)
-  say(n / 2)
-  for i = 1, n do say(refusals[i]) end
-  say(0)
+  say('0,-1,' .. n / 2 .. ',' .. integers(refusals, 1, n) .. '0,')
 end
 
 local run = {}
@@ -120,9 +128,8 @@ function run.r(id)
   local known = record_of(id)
   local r = known or decide(id)
   if not r then return end
-  for i = 1, r[5] do out[said + i] = r[5 + i] end
-  if known then out[said + 1] = r[6] + 1 end
-  said = said + r[5]
+  if known then say(r[6] + 1 .. ',' .. integers(r, 7, 5 + r[5]))
+  else say(integers(r, 6, 5 + r[5])) end
 end
 
 -- What follows upon a reservation.
@@ -130,8 +137,8 @@ local function later()
   -- The reservation and its budget, if that is one of those named.
   local function charged(id)
     local r, b = record_of(id), nil
-    for _ = 1, number() do
-      local i = number()
+    for _ = 1, read() do
+      local i = read()
       if r and KEYS[3 * i] == r[1] then b = budget_at(i) end
     end
     return b and r, b
@@ -139,18 +146,17 @@ local function later()
 
   local function amounts()
     local named = {}
-    for _ = 1, number() do
-      named[ARGV[at]] = tonumber(ARGV[at + 1])
+    for _ = 1, read() do
+      named[list[at]] = list[at + 1]
       at = at + 2
     end
     return named
   end
 
   local function report()
-    local kind = ARGV[at]
-    at = at + 1
-    if kind == 'f' then return kind, number(), number(), number() end
-    if kind == 't' then return kind, number() end
+    local kind = read()
+    if kind == 'f' then return kind, read(), read(), read() end
+    if kind == 't' then return kind, read() end
     if kind ~= '-' then return kind end
   end
 
@@ -196,26 +202,26 @@ local function later()
   function run.s(id)
     local r, b = charged(id)
     local actual, kind, x, y, z = amounts(), report()
-    if not r then return say(0) end
+    if not r then return say(NOTHING) end
     -- A probe that ends without a word must not keep the next one waiting.
     if not kind and r[6] % 4 >= 2 then kind = 'n' end
     correct(b, r, id, actual, kind and r[2])
     free(b, r, id)
     if kind then budget_report(b, r[2], id, kind, x, y, z) end
     record_set(id, false)
-    say(1)
+    say(DONE)
   end
 
   function run.p(id)
     local r, b = charged(id)
     if r then budget_report(b, r[2], id, report()) end
-    say(r and 1 or 0)
+    say(r and DONE or NOTHING)
   end
 
   function run.e(id)
     local r, b = charged(id)
     local far, totals, cost = amounts(), {}, false
-    if not r then return say(0) end
+    if not r then return say(NOTHING) end
     for i = r[5] + 6, #r, 3 do totals[r[i]] = (totals[r[i]] or 0) + r[i + 2] end
     for d, figure in pairs(far) do
       if totals[d] and d == 'd' then r[3], cost = figure, true end
@@ -226,49 +232,48 @@ local function later()
       correct(b, r, id, far)
       record_set(id, r)
     end
-    say(1)
+    say(DONE)
   end
 
   -- Rates stay charged and slide out; money goes down to what was told last; a late settle still finds the record.
   function run.o(id)
     local r, b = charged(id)
-    if not r or orphans[id] then return say(0) end
+    if not r or orphans[id] then return say(NOTHING) end
     local lease = leases[id] or tonumber(call('ZSCORE', KEYS[2], id) or 0)
-    if lease > now then return say(0) end
+    if lease > now then return say(NOTHING) end
     correct(b, r, id, { d = r[3] >= 0 and r[3] or nil, m = r[4] >= 0 and r[4] or nil })
     free(b, r, id)
     record_set(id, r)
     orphans[id], leases[id] = true, now + RECORD_MS
-    say(1)
+    say(DONE)
   end
 
   function run.a()
-    local b = budget_at(number())
-    for _ = 1, number() do
-      local d, age, amount = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+    local b = budget_at(read())
+    for _ = 1, read() do
+      local d, age, amount = list[at], list[at + 1], list[at + 2]
       local r, k = ring_of(b, d), floor((now - age) / step)
       at = at + 3
       if k >= r.top - steps then ring_take(r, k, amount) end
     end
-    for _ = 1, number() do
-      take(b, ARGV[at], tonumber(ARGV[at + 1]))
+    for _ = 1, read() do
+      take(b, list[at], list[at + 1])
       at = at + 2
     end
-    for _ = 1, number() do
-      slot_take(b, ARGV[at])
-      at = at + 1
+    for _ = 1, read() do
+      slot_take(b, read())
     end
-    say(1)
+    say(DONE)
   end
 end
 
 for i = 1, total do
-  local kind, following = ARGV[at], at + 2 + tonumber(ARGV[at + 1])
+  local kind, following = list[at], at + 2 + list[at + 1]
   at = at + 2
   if not run[kind] then later() end
-  run[kind](ARGV[8 + i])
+  run[kind](list[1 + i])
   at = following
 end
 for _, b in pairs(budgets) do budget_save(b) end
 records_save()
-return out
+return table.concat(out)

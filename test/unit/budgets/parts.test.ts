@@ -9,23 +9,27 @@ import { within, type Timers } from '../../../src/budgets/timers.ts';
 
 const middling = () => 0.5;
 
-test('a sorted set is ordered by score, then by name', () => {
-  const operation = fc.tuple(fc.constantFrom('a', 'b', 'c', 'd', 'e'), fc.nat(6), fc.constantFrom('add', 'remove'));
+test('a sorted set is ordered by score, then by name; what a member holds moves with it', () => {
+  const operation = fc.tuple(fc.constantFrom('a', 'b', 'c', 'd', 'e'), fc.nat(6), fc.constantFrom('add', 'delete'));
   fc.assert(
     fc.property(fc.array(operation), fc.nat(6), fc.nat(4), (operations, score, most) => {
-      const set = new SortedSet();
-      const plain = new Map<string, number>();
-      for (const [member, its, what] of operations) {
-        if (what === 'add') set.add(member, its);
-        else set.remove(member);
-        if (what === 'add') plain.set(member, its);
+      const set = new SortedSet<number>();
+      const plain = new Map<string, readonly [score: number, value: number]>();
+      for (const [i, [member, its, what]] of operations.entries()) {
+        if (what === 'add') set.add(member, its, i);
+        else expect(set.delete(member)).toBe(plain.has(member));
+        if (what === 'add') plain.set(member, [its, i]);
         else plain.delete(member);
       }
-      const order = [...plain].sort((a, b) => a[1] - b[1] || (a[0] < b[0] ? -1 : 1));
-      expect(set.countAbove(score)).toBe(order.filter(([, its]) => its > score).length);
-      const due = order.filter(([, its]) => its <= score).map(([member]) => member);
-      expect(set.takeUpTo(score, most)).toEqual(due.slice(0, most));
-      expect(set.takeUpTo(Infinity)).toEqual(order.map(([member]) => member).filter((m) => !due.slice(0, most).includes(m)));
+      const order = [...plain].sort((a, b) => a[1][0] - b[1][0] || (a[0] < b[0] ? -1 : 1));
+      expect([...set]).toEqual(order.map(([member, [, value]]) => [member, value]));
+      for (const [member, [its, value]] of order) expect([set.score(member), set.get(member)]).toEqual([its, value]);
+      expect(set.countAbove(score)).toBe(order.filter(([, [its]]) => its > score).length);
+      const due = order.filter(([, [its]]) => its <= score).map(([member]) => member);
+      expect(set.upTo(score, most)).toEqual(due.slice(0, most));
+      set.dropUpTo(score, most);
+      expect(set.upTo(Infinity)).toEqual(order.map(([member]) => member).filter((m) => !due.slice(0, most).includes(m)));
+      set.dropUpTo(Infinity);
       expect(set.size).toBe(0);
     }),
   );

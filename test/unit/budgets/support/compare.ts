@@ -71,7 +71,7 @@ async function compareState(
   commands: Commands,
 ): Promise<Pick<Difference, 'expected' | 'answer'> | null> {
   const { model } = play.oracle;
-  const expected: unknown[] = [play.oracle.usage(SUBJECTS, play.now), model.reservations.size, model.expiries.size];
+  const expected: unknown[] = [play.oracle.usage(SUBJECTS, play.now), play.oracle.records, model.reservations.size];
   const answer: unknown[] = [await commands.usage(SUBJECTS, play.now)];
   const records = await client.hkeys(`{${keyPrefix}}:rsv`);
   answer.push(records.filter((id) => !id.startsWith('@')).length, await client.zcard(`{${keyPrefix}}:lease`));

@@ -24,8 +24,15 @@ export class Oracle {
 
   /** Redis lost the hash of the reservations, and with it the epoch. */
   loseRecords(): void {
-    this.model.reservations.clear();
+    const { reservations } = this.model;
+    const leases = [...reservations.keys()];
+    for (const id of leases) reservations.add(id, reservations.score(id)!, undefined);
     this.model.epoch = null;
+  }
+
+  /** How many reservations are remembered; of those that were lost, only the lease is. */
+  get records(): number {
+    return [...this.model.reservations.values()].filter((known) => known !== undefined).length;
   }
 
   #run(op: Op, epoch: string, now: number): OpResult {
