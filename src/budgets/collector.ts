@@ -58,10 +58,13 @@ export class Collector {
   }
 
   #begin(): Turn {
+    const { timers } = this.#options;
+    const questions: Question[] = [];
     const read = new Promise<void>((resolve) => {
-      this.#options.timers.afterReading(resolve);
+      // Several at once: more are on their way, and they share the call for no more than the time that reading them takes.
+      timers.afterReading(() => (questions.length > 1 ? timers.afterReading(resolve) : resolve()));
     });
-    const turn: Turn = { questions: [], decided: read.then(() => this.#decide(turn)) };
+    const turn: Turn = { questions, decided: read.then(() => this.#decide(turn)) };
     this.#turns.push(turn);
     return turn;
   }

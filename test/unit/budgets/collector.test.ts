@@ -38,10 +38,15 @@ class World {
     return asked;
   }
 
-  /** The sockets have been read. */
-  async turn(): Promise<void> {
+  /** The sockets have been read, once. */
+  read(): Promise<void> {
     for (const run of this.#reading.splice(0)) run();
-    await microtasks();
+    return microtasks();
+  }
+
+  /** As often as it is waited for. */
+  async turn(): Promise<void> {
+    while (this.#reading.length > 0) await this.read();
   }
 
   get ids(): string[][] {
@@ -65,6 +70,19 @@ class World {
     return answered.promise;
   }
 }
+
+test('one alone leaves at once; several wait for those that are read behind them, once', async () => {
+  const world = new World();
+  void world.ask('a');
+  await world.read();
+  expect(world.ids).toEqual([['a']]);
+  for (const id of ['b', 'c']) void world.ask(id);
+  await world.read();
+  void world.ask('d');
+  expect(world.ids).toEqual([['a']]);
+  await world.read();
+  expect(world.ids).toEqual([['a'], ['b', 'c', 'd']]);
+});
 
 test('what one turn asks is decided together, in its order, and each gets its own decision', async () => {
   const world = new World();
