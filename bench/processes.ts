@@ -23,6 +23,8 @@ export class Machine {
 
   /** @param ready a port that accepts when it is ready. The measured program has core 0, everything else core 1. */
   async start(core: 0 | 1, port: number, command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Program> {
+    // What was stopped just before may have a worker that listens a moment longer.
+    for (let i = 0; await accepts(port); i++) if (i === 200) throw new Error(`something else listens on ${port}`);
     const began = performance.now();
     const [file, ...rest] = this.pin(core, [command, ...args]);
     const child = spawn(file!, rest, { env: { ...process.env, ...env }, stdio: 'ignore' });
@@ -51,7 +53,7 @@ export class Machine {
   }
 
   close(): void {
-    for (const child of this.children) child.kill('SIGKILL');
+    for (const child of this.children) child.kill('SIGTERM');
   }
 
   private pin(core: number, command: readonly string[]): readonly string[] {
