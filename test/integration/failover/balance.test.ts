@@ -45,8 +45,10 @@ describe('shares', () => {
 
   test.each([[true], [false]])('lowest-latency (streams: %s)', async (stream) => {
     const stack = await pair({ balance: 'lowest-latency' });
-    stack.sim.faults.add({ model: 'sim-a', ...(stream ? { firstTokenMs: 300 } : { delayMs: 300 }), count: Infinity });
-    // While none is measured the load is spread; at once, so that both are.
+    const slow = (ms: number) => (stream ? { firstTokenMs: ms } : { delayMs: ms });
+    stack.sim.faults.add({ model: 'sim-a', ...slow(300), count: Infinity });
+    // While none is measured the load is spread: at once, and answered only when all have been asked, so that both are.
+    stack.sim.faults.add({ model: 'sim-b', ...slow(150), count: 12 });
     await Promise.all(Array.from({ length: 12 }, () => send(stack, 1, stream)));
     const before = share(stack);
     await send(stack, 40, stream);
