@@ -15,7 +15,7 @@ const flags = process.argv.slice(2);
 const seconds = Number(flags.find((flag) => /^\d+$/.test(flag)) ?? 2);
 const RATE = 500;
 /** How often each figure is measured. */
-const ROUNDS = 5;
+const ROUNDS = 3;
 /** V8 has compiled what is hot after some 30,000 requests; a sidecar lives for days. */
 const WARM_UP_SECONDS = 8;
 /** Time for garbage and buffers to settle before memory is read. */
