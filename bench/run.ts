@@ -62,6 +62,11 @@ async function measure(machine: Machine, { contender, program }: Runner, shape: 
   return { ...result, cpu: program ? ((cpuSeconds(pids) - before) * 1e6) / result.total : Number.NaN };
 }
 
+/** Not a number where nothing stands between. */
+function memoryOf(program: Program | undefined): number {
+  return program ? memory(program.pids()) : Number.NaN;
+}
+
 async function started(contender: Contender): Promise<Runner> {
   const { start } = contender;
   const times: number[] = [];
@@ -73,7 +78,7 @@ async function started(contender: Contender): Promise<Runner> {
     times.push(program.readyMs);
   }
   await later(SETTLE_MS);
-  const idle = program ? memory(program.pids()) : Number.NaN;
+  const idle = memoryOf(program);
   const found = { saturated: [], calm: [], one: [], streams: [], paced: [], large: [] };
   return { contender, program, ready: median(times), idle, loaded: Number.NaN, afterLarge: Number.NaN, found };
 }
@@ -124,10 +129,10 @@ try {
   for (const runner of runners) await measure(machine, runner, STAGES.saturated, WARM_UP_SECONDS);
   for (const name of ['saturated', 'calm', 'one', 'streams', 'paced'] as const) await stage(machine, runners, name);
   await later(SETTLE_MS);
-  for (const runner of runners) runner.loaded = runner.program ? memory(runner.program.pids()) : Number.NaN;
+  for (const runner of runners) runner.loaded = memoryOf(runner.program);
   await stage(machine, runners, 'large');
   await later(SETTLE_MS);
-  for (const runner of runners) runner.afterLarge = runner.program ? memory(runner.program.pids()) : Number.NaN;
+  for (const runner of runners) runner.afterLarge = memoryOf(runner.program);
   process.stderr.write('\n');
   const rows = runners.map(row);
   const where = `${cpus().length} x ${cpus()[0]?.model.trim()}, Node ${process.version}, the median of ${ROUNDS} times ${seconds} s in turns, ${RATE} requests/s where a rate is fixed, ${machine.pinned ? 'one core for what is measured' : 'not pinned'}`;

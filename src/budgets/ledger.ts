@@ -3,6 +3,7 @@
  * away, and of what it tells when Redis is back.
  */
 import { Register } from '../wire/register.ts';
+import { NOTHING } from './amounts.ts';
 import * as local from './model.ts';
 import { budgetOf, isCost, purseOf, ringOf, type Model, type Reservation } from './model-state.ts';
 import type { AssertedUse, CostDimension, Op, OpResult, RateDimension } from './ops.ts';
@@ -22,9 +23,6 @@ export interface Live {
   /** What it came to, of one that was settled before that was known. */
   settled?: { readonly reservation: Reservation; readonly actual: Actual; readonly emptied: number };
 }
-
-/** It came to nothing: everything goes back. */
-export const NOTHING: Actual = { requests: 0, tokens: 0, input_tokens: 0, output_tokens: 0, cost_day: 0, cost_month: 0 };
 
 export class Ledger {
   readonly #window: WindowShape;

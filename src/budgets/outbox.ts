@@ -2,7 +2,7 @@
  * The way to Redis: what is told leaves with what is asked, as one script call. Who asks waits for the answer, and no longer
  * than the time-out; what nobody waits for is kept while Redis is away, and told in order when it is back.
  */
-import { NOTHING } from './ledger.ts';
+import { NOTHING } from './amounts.ts';
 import type { Op, OpResult } from './ops.ts';
 import { within, type Timers } from './timers.ts';
 

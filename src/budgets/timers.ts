@@ -1,4 +1,6 @@
 /** Timers as the Redis engine needs them, so that tests can hold them. */
+import { after } from '../wire/after.ts';
+
 export interface Timers {
   /** Runs once, later; answers how to call it off. Never keeps the process alive. */
   after(ms: number, run: () => void): () => void;
@@ -7,13 +9,7 @@ export interface Timers {
 }
 
 export const realTimers: Timers = {
-  after(ms, run) {
-    const timer = setTimeout(run, ms);
-    timer.unref();
-    return () => {
-      clearTimeout(timer);
-    };
-  },
+  after,
   afterReading(run) {
     setImmediate(run);
   },

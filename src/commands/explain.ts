@@ -1,6 +1,6 @@
 /** `spillway explain FILE --model M`: which models would be tried, in which order, and why. Nothing is sent. */
 import { parseArgs } from 'node:util';
-import { CONFIG_KEY } from '../config/load.ts';
+import { CONFIG_KEY } from '../kubernetes/config-map.ts';
 import { quoted } from '../config/looks-like-secret.ts';
 import type { Config } from '../config/types.ts';
 import { nearest } from '../wire/nearest.ts';

@@ -4,8 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { RequestListener, Server } from 'node:http';
 import { createBudgets } from '../budgets/create.ts';
 import type { Budgets, WindowShape } from '../budgets/types.ts';
-import type { WatchState } from '../config/sources/configmap.ts';
-import type { PodEvent } from '../kubernetes/pod-events.ts';
+import type { Source, WatchedSource } from '../config/sources/configmap.ts';
 import { resolveSecret, SecretError, type Environment } from '../config/secrets.ts';
 import { SecretFiles } from '../config/sources/secret-files.ts';
 import type { Config } from '../config/types.ts';
@@ -33,16 +32,8 @@ import { redisSettings } from './redis-settings.ts';
 import { listen } from './listen.ts';
 import { VERSION } from './version.ts';
 
-/** Where configuration texts come from. */
-export interface ConfigSource {
-  readonly name: string;
-  /** Resolves after the first text was given or `onError` was called; edits follow until `close`. */
-  open(onText: (text: string) => void, onError: (error: Error) => void): Promise<void>;
-  close(): void;
-  /** Of those that watch the API server. */
-  state?(): WatchState;
-  tell?(event: PodEvent): void;
-}
+/** Where configuration texts come from; more can be said of those that watch the API server. */
+export type ConfigSource = Source & Partial<WatchedSource>;
 
 export interface SidecarOptions {
   readonly source: ConfigSource;

@@ -1,6 +1,6 @@
 /** `spillway validate FILE`: every mistake of a configuration with its place, as compilers say it. */
 import { parseArgs } from 'node:util';
-import { CONFIG_KEY } from '../config/load.ts';
+import { CONFIG_KEY } from '../kubernetes/config-map.ts';
 import { formatProblem } from '../config/problem.ts';
 import type { Config } from '../config/types.ts';
 import { readConfig } from './read-config.ts';

@@ -1,6 +1,7 @@
 /** From the text of a file to a configuration, or to every mistake in it with its place. */
-import { createHash } from 'node:crypto';
 import { LineCounter, parseAllDocuments, type Document } from 'yaml';
+import { CONFIG_KEY } from '../kubernetes/config-map.ts';
+import { hashOf } from '../wire/hash.ts';
 import { judge, type Verdict } from './judge.ts';
 import { withoutSecrets } from './looks-like-secret.ts';
 import { embedded, isConfigMap, type Embedded, type Place } from './manifest.ts';
@@ -11,9 +12,6 @@ import { yamlMistakes } from './yaml-errors.ts';
 
 /** Nobody reads more, and the status page carries them all. */
 const MOST_PROBLEMS = 1000;
-
-/** The key of a ConfigMap that holds the configuration. */
-export const CONFIG_KEY = 'spillway.yaml';
 
 /**
  * Never throws. Reads plain YAML, or a manifest that holds it.
@@ -83,7 +81,7 @@ function result(text: string, file: string, { documents, mistakes }: Opened, loc
   const verdict: Verdict = judge(tree, (offset) => locate(offset).line);
   if (!verdict.config) return refused(text, file, verdict.mistakes, locate);
   const inactive = verdict.inactive.map((one) => ({ ...problem(file, one, locate), path: one.path }));
-  return { ok: true, config: verdict.config, hash: hashOf(text), inactive: sorted(inactive) };
+  return { ok: true, config: verdict.config, hash: shortHash(text), inactive: sorted(inactive) };
 }
 
 function refused(text: string, file: string, mistakes: readonly Mistake[], locate: Locate): LoadResult {
@@ -91,7 +89,7 @@ function refused(text: string, file: string, mistakes: readonly Mistake[], locat
   const last = all[MOST_PROBLEMS - 1];
   const more = all.length - MOST_PROBLEMS;
   const problems = last && more > 0 ? [...all.slice(0, MOST_PROBLEMS), { ...last, message: `and ${more} more mistakes after this one` }] : all;
-  return { ok: false, hash: hashOf(text), problems };
+  return { ok: false, hash: shortHash(text), problems };
 }
 
 function problem(file: string, { offset, message }: Mistake, locate: Locate): Problem {
@@ -109,6 +107,7 @@ function place(lines: LineCounter, offset: number): Place {
   return { line: Math.max(1, line), column: Math.max(1, col) };
 }
 
-function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+/** As the log and /status show it. */
+function shortHash(text: string): string {
+  return hashOf(text).slice(0, 16);
 }

@@ -1,6 +1,6 @@
 /**
- * A plan with its joints: the models of a name in the order in which they are tried, as groups of models that share the load
- * among themselves. All models of all stages, one after the other, are the plan's chain.
+ * The models of a name in the order in which they are tried, as groups of models that share the load among themselves. All models
+ * of all stages, one after the other, are the chain of a request.
  */
 import type { Balance } from '../config/types.ts';
 

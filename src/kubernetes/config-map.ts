@@ -1,7 +1,8 @@
 /** Which ConfigMap and which of its keys, and what the API server's object holds. */
 import { field, isRecord, stringField } from '../wire/record.ts';
 
-export const DEFAULT_KEY = 'spillway.yaml';
+/** The key of a ConfigMap that holds the configuration. */
+export const CONFIG_KEY = 'spillway.yaml';
 
 export interface ConfigMapName {
   /** Absent: the pod's own, or the kubeconfig's. */
@@ -18,7 +19,7 @@ const KEY = /^[-._a-zA-Z0-9]{1,253}$/;
 export function parseConfigMapName(text: string): ConfigMapName | undefined {
   if (!text.startsWith('configmap:')) return undefined;
   const parts = text.slice('configmap:'.length).split('/');
-  const [namespace, name, key = DEFAULT_KEY, ...more] = parts.length === 1 ? ['', ...parts] : parts;
+  const [namespace, name, key = CONFIG_KEY, ...more] = parts.length === 1 ? ['', ...parts] : parts;
   if (more.length > 0 || name === undefined || !SUBDOMAIN.test(name) || !KEY.test(key)) return undefined;
   if (namespace !== '' && !LABEL.test(namespace!)) return undefined;
   return { namespace: namespace === '' ? undefined : namespace!, name, key };

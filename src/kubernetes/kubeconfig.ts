@@ -44,14 +44,12 @@ async function credentials(config: KubeConfig): Promise<Omit<Link, 'server'>> {
     setDispatcher: (dispatcher: Dispatcher) => void (made = dispatcher),
   };
   await config.applySecurityAuthentication(context as unknown as RequestContext);
-  if (made === undefined) {
-    const { dispatcher, destroy } = ownDispatcher(undefined);
-    // It would take HTTP/2 if the server does.
-  const overHttp1 = dispatcher.compose((dispatch) => (options, handler) => dispatch({ ...options, allowH2: false } as typeof options, handler));
-  return { headers, dispatcher: overHttp1, close: (reason = new Error('closed')) => destroy(reason) };
-  }
-  const dispatcher = made;
+  const { dispatcher, destroy } = made === undefined ? ownDispatcher(undefined) : given(made);
   // It would take HTTP/2 if the server does.
   const overHttp1 = dispatcher.compose((dispatch) => (options, handler) => dispatch({ ...options, allowH2: false } as typeof options, handler));
-  return { headers, dispatcher: overHttp1, close: (reason = new Error('closed')) => destroyDispatcher(dispatcher, reason) };
+  return { headers, dispatcher: overHttp1, close: (reason = new Error('closed')) => destroy(reason) };
+}
+
+function given(dispatcher: Dispatcher): ReturnType<typeof ownDispatcher> {
+  return { dispatcher, destroy: (reason) => destroyDispatcher(dispatcher, reason) };
 }

@@ -8,7 +8,7 @@
  *   or we saw every version since the file's, and this is none of them.
  * - Any other change of the file waits for the API server, or for the file's next change.
  */
-import { createHash } from 'node:crypto';
+import { hashOf } from '../wire/hash.ts';
 
 /** The kubelet's period and its cache's, and some more. */
 export const KUBELET_LAG_MS = 120_000;
@@ -107,8 +107,4 @@ export class Newer {
     this.#older.add(hash);
     if (this.#older.size > REMEMBERED) this.#older.delete(this.#older.keys().next().value!);
   }
-}
-
-function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

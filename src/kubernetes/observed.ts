@@ -1,5 +1,5 @@
 /** What is known of the ConfigMap and of the way to it; each news is told once. */
-import { createHash } from 'node:crypto';
+import { hashOf } from '../wire/hash.ts';
 import { messageOf } from '../wire/record.ts';
 import { roleFor, type Content, type ConfigMapName } from './config-map.ts';
 import type { Time } from './time.ts';
@@ -104,7 +104,7 @@ export class Observed {
     if ('mistake' in content) return this.#isWrong(content.mistake);
     this.#wrong = undefined;
     // Annotations and other keys change the version, too.
-    const hash = createHash('sha256').update(content.text).digest('hex');
+    const hash = hashOf(content.text);
     if (hash === this.#hash || this.#closed) return;
     this.#hash = hash;
     this.#guard(() => this.#events.onText(content.text));

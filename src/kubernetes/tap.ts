@@ -3,6 +3,7 @@
  * lines came (it swallows one that it cannot parse).
  */
 import type { Dispatcher } from 'undici';
+import { firstOf } from '../wire/http.ts';
 import { apiErrorOf, type ApiError } from './api-error.ts';
 
 export interface Tap {
@@ -34,10 +35,7 @@ function listening(handler: Dispatcher.DispatchHandler, tap: Tap): Dispatcher.Di
       if (status === 200) tap.onOpen();
       if (status < 300) return handler.onResponseStart?.(controller, status, headers, statusMessage);
       const chunks: Buffer[] = [];
-      const header = (name: string): string | undefined => {
-        const value = headers[name];
-        return Array.isArray(value) ? value[0] : value;
-      };
+      const header = (name: string): string | undefined => firstOf(headers[name]);
       const tell = (): void => {
         refusal = undefined;
         tap.onRefused(apiErrorOf(status, header, Buffer.concat(chunks).toString()));

@@ -1,4 +1,6 @@
 /** Clock, timers and chance, given to whoever needs them, so that tests can hold them. */
+import { after } from '../wire/after.ts';
+
 export interface Time {
   /** Milliseconds that only grow. */
   now(): number;
@@ -11,8 +13,5 @@ export interface Time {
 export const realTime: Time = {
   now: () => performance.now(),
   random: () => Math.random(),
-  after(ms, run) {
-    const timer = setTimeout(run, ms).unref();
-    return () => clearTimeout(timer);
-  },
+  after,
 };

@@ -8,6 +8,7 @@ import type { Dispatcher } from 'undici';
 import type { Failure } from '../providers/types.ts';
 import type { Deadline } from '../wire/coarse-timer.ts';
 import type { HeldBytes } from '../wire/held-bytes.ts';
+import { firstOf } from '../wire/http.ts';
 import { AnswerStream, HOLD_LIMIT, type StreamHooks } from './answer-stream.ts';
 import { decoderFor } from './decode.ts';
 import { RawStream } from './raw-stream.ts';
@@ -266,8 +267,4 @@ export class Attempt implements Dispatcher.DispatchHandler, Deadline, StreamHook
   private bounded(at: number): number {
     return Math.min(at, this.totalAt);
   }
-}
-
-function firstOf(value: string | string[] | undefined): string | undefined {
-  return Array.isArray(value) ? value[0] : value;
 }

@@ -1,5 +1,5 @@
 /** A ConfigMap as the API server has it: alone, or beside the file that the kubelet mounts of it. */
-import { DEFAULT_KEY, parseConfigMapName, type ConfigMapName } from '../../kubernetes/config-map.ts';
+import { CONFIG_KEY, parseConfigMapName, type ConfigMapName } from '../../kubernetes/config-map.ts';
 import type { Cluster } from '../../kubernetes/link.ts';
 import { KUBELET_LAG_MS, Newer, type Verdict } from '../../kubernetes/newer.ts';
 import type { ObservedEvents, ObservedState, Trouble } from '../../kubernetes/observed.ts';
@@ -12,6 +12,7 @@ export { parseConfigMapName, type ConfigMapName };
 
 export interface Source {
   readonly name: string;
+  /** Resolves after the first text was given or `onError` was called; edits follow until `close`. */
   open(onText: (text: string) => void, onError: (error: Error) => void): Promise<void>;
   close(): void;
 }
@@ -179,7 +180,7 @@ class Api {
     this.#wanted = wanted;
     this.#options = options;
     const { namespace = '', name, key } = wanted;
-    this.name = `configmap:${namespace === '' ? '' : `${namespace}/`}${name}${key === DEFAULT_KEY ? '' : `/${key}`}`;
+    this.name = `configmap:${namespace === '' ? '' : `${namespace}/`}${name}${key === CONFIG_KEY ? '' : `/${key}`}`;
   }
 
   async open(events: Events): Promise<void> {

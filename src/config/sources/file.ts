@@ -3,10 +3,10 @@
  * The directory is watched, for speed; and the file is looked at again and again, because some file systems
  * report the swap as something else or not at all (jimmidyson/configmap-reload#190), and network ones report nothing.
  */
-import { createHash } from 'node:crypto';
 import { watch, type FSWatcher } from 'node:fs';
 import { readlink, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { hashOf } from '../../wire/hash.ts';
 import { readText } from './read.ts';
 
 export interface FileEvents {
@@ -114,7 +114,7 @@ class FileWatch implements Watching {
     }
     if (this.#closed) return;
     this.#trouble = '';
-    const hash = createHash('sha256').update(text).digest('hex');
+    const hash = hashOf(text);
     if (hash === this.#hash) return;
     this.#hash = hash;
     this.#events.onText(text);

@@ -1,7 +1,7 @@
 /** The way to Redis, with time and answers in the test's hand. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { NOTHING } from '../../../src/budgets/ledger.ts';
+import { NOTHING } from '../../../src/budgets/amounts.ts';
 import type { Op, OpResult } from '../../../src/budgets/ops.ts';
 import { Outbox, type Reserve } from '../../../src/budgets/outbox.ts';
 
