@@ -1,12 +1,12 @@
 /** `spillway serve`: the sidecar, until SIGTERM. */
 import { parseArgs } from 'node:util';
 import { once } from 'node:events';
-import pino from 'pino';
 import { SecretError } from '../config/secrets.ts';
 import { CannotWatch, configMapSource, parseConfigMapName, SourceClosed, watchedBeside, type ApiOptions, type ConfigMapName } from '../config/sources/configmap.ts';
 import { watchFile } from '../config/sources/file.ts';
 import { ConfigRefused } from '../server/config-keeper.ts';
 import { createLog, LOG_LEVELS } from '../telemetry/log.ts';
+import { logDestination } from '../telemetry/log-destination.ts';
 import { whyNeverUpdated } from '../kubernetes/sub-path.ts';
 import { formatAddress, parseAddress, type Address } from '../wire/address.ts';
 import { parseByteSize } from '../wire/byte-size.ts';
@@ -33,7 +33,7 @@ The sidecar: serves apps on localhost:4000, watches its configuration, and share
 
 const BODY_BYTES = 32 * 1024 * 1024;
 const BODY_IDLE_MS = 30_000;
-const LOG_BACKLOG = 4 * 1024 * 1024;
+const LAST_LINES_MS = 1_000;
 
 /** `window` is given by tests that cannot wait for a minute. */
 export async function serve(args: string[], io: Io, shape = window(), maxAgeMs: number = WINDOW.maxAgeMs): Promise<number> {
@@ -42,9 +42,7 @@ export async function serve(args: string[], io: Io, shape = window(), maxAgeMs: 
     io.stdout(SERVE_HELP);
     return 0;
   }
-  // Not waited for, and bounded: a log reader that stalls must not stall the road.
-  const destination = pino.destination({ dest: 1, sync: false, maxLength: LOG_BACKLOG });
-  destination.on('error', () => undefined);
+  const destination = logDestination(1);
   const log = createLog(options.logLevel, destination);
   const { path, listen, admin, bufferBytes } = options;
   const source = sourceOf(options, { env: io.env, log });
@@ -74,7 +72,7 @@ export async function serve(args: string[], io: Io, shape = window(), maxAgeMs: 
     if (error instanceof SourceClosed) return 0;
     return failed(error, path, io);
   } finally {
-    destination.flushSync();
+    await destination.finished(LAST_LINES_MS);
   }
 }
 
