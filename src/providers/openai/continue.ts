@@ -2,7 +2,7 @@
  * A request for a model that is to go on from what another has written before it broke off: the app's own bytes, with the text
  * so far put in. A second request of our own, so it may differ from the caller's.
  */
-import { JsonScanner, type Span } from '../../wire/json-scan.ts';
+import type { JsonScanner, Span } from '../../wire/json-scan.ts';
 import { isRecord, parseJson } from '../../wire/record.ts';
 import type { ContinueBy, Operation, SoFar } from '../types.ts';
 import { splice, textAt, wholeNumber, type Edit } from './spans.ts';
@@ -14,10 +14,11 @@ const QUOTE = 0x22;
 const LIST = 0x5b;
 /** Of each of them the caller's figure is for the whole answer. */
 const MAXIMA = ['max_tokens', 'max_completion_tokens'];
-const scanner = new JsonScanner(['messages', 'prompt', 'response_format', 'logprobs', 'echo', ...MAXIMA]);
+/** What the scanner of these functions looks for. */
+export const CONTINUE_MEMBERS = ['messages', 'prompt', 'response_format', 'logprobs', 'echo', ...MAXIMA];
 
 /** Whether the request's answer is one plain text: a model that starts in the middle of JSON, or is to give the odds of each token, cannot. */
-export function canContinue(operation: Operation, body: Buffer): boolean {
+export function canContinue(scanner: JsonScanner, operation: Operation, body: Buffer): boolean {
   if (!scanner.scan(body)) return false;
   const unset = (name: string): boolean => ['null', 'false', undefined].includes(textAt(body, scanner.span(name)));
   if (!unset('logprobs') || !unset('echo')) return false;
@@ -28,7 +29,7 @@ export function canContinue(operation: Operation, body: Buffer): boolean {
 }
 
 /** Only for a request that `canContinue`. */
-export function continuedBody(operation: Operation, body: Buffer, { text, tokens }: SoFar, by: ContinueBy): Buffer {
+export function continuedBody(scanner: JsonScanner, operation: Operation, body: Buffer, { text, tokens }: SoFar, by: ContinueBy): Buffer {
   scanner.scan(body);
   const edits: Edit[] = [];
   for (const name of MAXIMA) {

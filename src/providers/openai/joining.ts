@@ -2,7 +2,7 @@
  * Reads the stream of a model that goes on from another's text, and gives out what stands behind that in one stream: the first
  * stream's identity in each event, no second beginning, no words over again, and the usage of both as one.
  */
-import { JsonScanner, type Span } from '../../wire/json-scan.ts';
+import type { JsonScanner, Span } from '../../wire/json-scan.ts';
 import { isRecord, parseJson } from '../../wire/record.ts';
 import { eventData } from '../../wire/sse.ts';
 import type { ContinueBy, EventKind, Failure, SoFar, StreamReader, Usage } from '../types.ts';
@@ -29,9 +29,11 @@ interface Waiting {
 }
 
 const NOTHING: Buffer = Buffer.alloc(0);
-const scanner = new JsonScanner([...IDENTITY, 'choices', 'usage']);
 
 export class JoiningReader implements StreamReader {
+  static readonly members = [...IDENTITY, 'choices', 'usage'];
+
+  private readonly scanner: JsonScanner;
   private readonly reader: OpenAiStreamReader;
   private readonly joint: Joint;
   private readonly kept: TextKept;
@@ -40,7 +42,8 @@ export class JoiningReader implements StreamReader {
   private begin = '';
   private out = NOTHING;
 
-  constructor(reader: OpenAiStreamReader, joint: Joint) {
+  constructor(scanner: JsonScanner, reader: OpenAiStreamReader, joint: Joint) {
+    this.scanner = scanner;
     this.reader = reader;
     this.joint = joint;
     this.kept = new TextKept(joint.soFar);
@@ -86,6 +89,7 @@ export class JoiningReader implements StreamReader {
     const data = eventData(event, isOneLine);
     // A comment.
     if (!data) return kind;
+    const { scanner } = this;
     scanner.scan(data);
     const choices = listAt(data, scanner.span('choices'));
     // A role or an empty delta: the answer has begun long ago.
@@ -138,6 +142,7 @@ export class JoiningReader implements StreamReader {
 
   /** The event as part of the first stream; all else as it came. */
   private rewritten(event: Buffer, choice?: Choice): Buffer {
+    const { scanner } = this;
     const { soFar, by } = this.joint;
     const data = eventData(event)!;
     scanner.scan(data);

@@ -6,7 +6,7 @@ import { parseJson } from '../../wire/record.ts';
 import { promptText } from './prompt-text.ts';
 import type { Answer, ContinueBy, ModelRequest, Operation, RequestReader, SoFar, StreamReader, UpstreamNames } from '../types.ts';
 import { OpenAiAnswerReader } from './answer.ts';
-import { canContinue, continuedBody } from './continue.ts';
+import { CONTINUE_MEMBERS, canContinue, continuedBody } from './continue.ts';
 import { JoiningReader, type Joint } from './joining.ts';
 import { splice, textAt, wholeNumber, type Edit } from './spans.ts';
 import { OpenAiStreamReader } from './stream.ts';
@@ -21,10 +21,15 @@ const DEFAULT_MAX: Partial<Record<Operation, number>> = { completions: 16 };
 export function openAiRequestReader(operation: Operation): RequestReader {
   const scanner = new JsonScanner(MEMBERS);
   const options = new JsonScanner(['include_usage']);
-  const answers = new OpenAiAnswerReader(operation === 'embeddings' ? 'data' : 'choices');
-  const events = new JsonScanner(OpenAiStreamReader.members);
+  const shared: Shared = {
+    answers: new OpenAiAnswerReader(operation === 'embeddings' ? 'data' : 'choices'),
+    events: new JsonScanner(OpenAiStreamReader.members),
+    continuing: new JsonScanner(CONTINUE_MEMBERS),
+    joining: new JsonScanner(JoiningReader.members),
+    read,
+  };
 
-  const read: Read = (body, knownModels, joint) => {
+  function read(body: Buffer, knownModels: string, joint?: Joint): OpenAiRequest {
     if (!scanner.scan(body)) throw new SpillwayError('invalid_json', [`${scanner.problem} (byte ${scanner.position + 1})`]);
     if (!isUtf8(body)) throw new SpillwayError('invalid_encoding');
     const twice = scanner.duplicate();
@@ -48,16 +53,21 @@ export function openAiRequestReader(operation: Operation): RequestReader {
       choices,
       outputs: operation === 'embeddings' ? 0 : Math.max(choices, (wholeNumber(body, scanner.span('best_of')) ?? 1) * prompts),
       media: { ...scanner.media },
-      answers,
-      events,
-      read,
+      shared,
       joint,
     });
-  };
+  }
   return read;
 }
 
-type Read = (body: Buffer, knownModels: string, joint?: Joint) => OpenAiRequest;
+/** What the requests of one reader use in turns. */
+interface Shared {
+  readonly answers: OpenAiAnswerReader;
+  readonly events: JsonScanner;
+  readonly continuing: JsonScanner;
+  readonly joining: JsonScanner;
+  readonly read: (body: Buffer, knownModels: string, joint?: Joint) => OpenAiRequest;
+}
 
 interface Parts {
   readonly operation: Operation;
@@ -71,9 +81,7 @@ interface Parts {
   readonly choices: number;
   readonly outputs: number;
   readonly media: Media;
-  readonly answers: OpenAiAnswerReader;
-  readonly events: JsonScanner;
-  readonly read: Read;
+  readonly shared: Shared;
   /** Of a continuation: where it goes on. */
   readonly joint: Joint | undefined;
 }
@@ -109,15 +117,16 @@ class OpenAiRequest implements ModelRequest {
   }
 
   streamReader(keepText = false): StreamReader {
-    const { operation, body, events, choices, joint } = this.parts;
+    const { operation, body, choices, joint, shared } = this.parts;
+    const { events, continuing, joining } = shared;
     const omitUsage = !this.callerWantsUsage();
-    if (joint !== undefined) return new JoiningReader(new OpenAiStreamReader(events, choices, omitUsage), joint);
-    const kept = keepText && this.outputs === 1 && canContinue(operation, body) ? new TextKept() : undefined;
+    if (joint !== undefined) return new JoiningReader(joining, new OpenAiStreamReader(events, choices, omitUsage), joint);
+    const kept = keepText && this.outputs === 1 && canContinue(continuing, operation, body) ? new TextKept() : undefined;
     return new OpenAiStreamReader(events, choices, omitUsage, kept);
   }
 
   readAnswer(body: Buffer): Answer {
-    return this.parts.answers.read(body);
+    return this.parts.shared.answers.read(body);
   }
 
   promptText(): string {
@@ -125,9 +134,9 @@ class OpenAiRequest implements ModelRequest {
   }
 
   continued(soFar: SoFar, by: ContinueBy): ModelRequest {
-    const { operation, body, read, joint } = this.parts;
+    const { operation, body, joint, shared } = this.parts;
     const original = joint?.original ?? body;
-    return read(continuedBody(operation, original, soFar, by), '', { original, soFar, by });
+    return shared.read(continuedBody(shared.continuing, operation, original, soFar, by), '', { original, soFar, by });
   }
 
   private callerWantsUsage(): boolean {
