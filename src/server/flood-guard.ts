@@ -44,7 +44,8 @@ export class FloodGuard {
 
   /** Not before the first refusal: most sidecars never have one. */
   async #load(): Promise<RateLimiterMemory> {
-    const library = await import('rate-limiter-flexible');
+    // Its default: a bundle gives no other name of a CommonJS package that is loaded when it is needed.
+    const { default: library } = await import('rate-limiter-flexible');
     return new library.RateLimiterMemory({ points: this.#options.perSecond ?? FLOOD_PER_SECOND, duration: 1 });
   }
 }

@@ -177,12 +177,20 @@ interface Answer {
 
 interface Pod {
   ask(): Promise<Answer>;
+  /** Passed through to the primary. */
+  files(): Promise<Answer>;
   /** SIGTERM; everything that it said. */
   stop(): Promise<{ code: number | null; output: string; errors: string }>;
 }
 
+interface PodOptions {
+  readonly redisUrl?: string;
+  readonly flags?: string[];
+  readonly fallback?: boolean;
+}
+
 /** Simulated providers and the sidecar, both of the bundle. The primary may take one request a minute. */
-async function startPod(redisUrl?: string, flags: string[] = []): Promise<Pod> {
+async function startPod({ redisUrl, flags = [], fallback = true }: PodOptions = {}): Promise<Pod> {
   const providers = start(['simulate', '--port', '0']);
   const { url } = await providers.logged('ready');
   const config = join(configs, `${redisUrl === undefined ? 'process' : 'redis'}.yaml`);
@@ -190,18 +198,22 @@ async function startPod(redisUrl?: string, flags: string[] = []): Promise<Pod> {
     `  ${name}: { provider: openai, baseUrl: "${url as string}/v1", model: ${name}, apiKey: { env: KEY }, limits: { requestsPerMinute: ${limit} } }\n`;
   writeFileSync(
     config,
-    `version: 1\nmodels:\n${model('primary', 1)}${model('backup', 100)}groups:\n  chat: { models: [primary], fallback: [backup] }\n${redisUrl === undefined ? '' : 'redis: { url: { env: REDIS_URL } }\n'}`,
+    `version: 1\nmodels:\n${model('primary', 1)}${model('backup', 100)}groups:\n  chat: { models: [primary]${fallback ? ', fallback: [backup]' : ''} }\npassthrough: { paths: [files] }\n${redisUrl === undefined ? '' : 'redis: { url: { env: REDIS_URL } }\n'}`,
   );
   const env = { SPILLWAY_CONFIG: config, SPILLWAY_LISTEN: '127.0.0.1:0', SPILLWAY_ADMIN: '127.0.0.1:0', KEY: 'sk-simulated', ...(redisUrl !== undefined && { REDIS_URL: redisUrl }) };
   const sidecar = start(undefined, env, flags);
   const { listen, admin } = (await sidecar.logged('ready')) as { listen: string[]; admin: string };
   expect((await fetch(`http://${admin}/readyz`)).status).toBe(200);
+  const answer = async (path: string, init: RequestInit): Promise<Answer> => {
+    const response = await fetch(`http://${listen[0]}/v1/${path}`, init);
+    return { status: response.status, model: response.headers.get('x-spillway-model'), reason: response.headers.get('x-spillway-reason'), text: await response.text() };
+  };
   return {
-    async ask() {
+    ask() {
       const body = JSON.stringify({ model: 'chat', messages: [{ role: 'user', content: 'echo: still here' }] });
-      const response = await fetch(`http://${listen[0]}/v1/chat/completions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
-      return { status: response.status, model: response.headers.get('x-spillway-model'), reason: response.headers.get('x-spillway-reason'), text: await response.text() };
+      return answer('chat/completions', { method: 'POST', headers: { 'content-type': 'application/json' }, body });
     },
+    files: () => answer('files', { headers: { 'x-spillway-model': 'primary' } }),
     async stop() {
       sidecar.child.kill('SIGTERM');
       const code = await sidecar.code;
@@ -267,6 +279,19 @@ test('budgets in the process: ready, served, diverted, and an orderly stop', asy
   expect(await pod.stop()).toMatchObject({ code: 0, errors: '', output: expect.stringContaining('"msg":"stopped"') });
 });
 
+test('what is loaded at the first refusal is there: the next requests are answered, too', async () => {
+  const pod = await startPod({ fallback: false });
+  expect(await pod.ask()).toMatchObject({ status: 200, model: 'primary' });
+  for (let refusals = 0; refusals < 3; refusals++) expect(await pod.ask()).toMatchObject({ status: 429, reason: 'budget_requests' });
+  expect(await pod.stop()).toMatchObject({ code: 0, errors: '' });
+});
+
+test('what is loaded at the first passed-through request is there', async () => {
+  const pod = await startPod();
+  expect(await pod.files()).toMatchObject({ status: 200, text: expect.stringContaining('"object":"list"') });
+  expect(await pod.stop()).toMatchObject({ code: 0, errors: '' });
+});
+
 describeWithRedis('budgets in Redis', () => {
   let redis: RedisServer;
   beforeAll(async () => {
@@ -275,8 +300,8 @@ describeWithRedis('budgets in Redis', () => {
   afterAll(() => redis.stop());
 
   test('two pods share one budget, so the scripts are in the bundle; ioredis is loaded', async () => {
-    const first = await startPod(redis.url, watching);
-    const second = await startPod(redis.url);
+    const first = await startPod({ redisUrl: redis.url, flags: watching });
+    const second = await startPod({ redisUrl: redis.url });
     expect(await first.ask()).toMatchObject({ status: 200, model: 'primary' });
     expect(await second.ask()).toMatchObject({ status: 200, model: 'backup', reason: 'budget_requests' });
     expect(await second.stop()).toMatchObject({ code: 0, errors: '' });
@@ -330,13 +355,22 @@ function partsOf(errors: string): string[] {
 }
 
 describe('lazy parts stay lazy', () => {
+  test('a CommonJS package that is loaded when it is needed is taken by its default: it has no other name in a bundle', () => {
+    const scripts = [...chunks()].filter(([path]) => isScript(path));
+    const names = scripts.filter(([, text]) => /;export default [\w$]+\(\);\s*$/.test(text)).map(([path]) => basename(path));
+    expect(names.join(' ')).toMatch(/rate-limiter-flexible/);
+    const calls = scripts.flatMap(([, text]) => [...text.matchAll(/(.{0,40})import\("\.\/(?:chunks\/)?([^"]+)"\)/g)].filter(([, , name]) => names.includes(name!)));
+    expect(calls.length).toBeGreaterThanOrEqual(names.length);
+    for (const [, before] of calls) expect(before).toMatch(/\{default:[\w$]+\}=await $/);
+  });
+
   test('every sign is in one file or more: else the next tests would prove nothing', () => {
     const texts = [...chunks()].filter(([path]) => isScript(path)).map(([, text]) => text);
     for (const [name, sign] of Object.entries(SIGNS)) expect({ name, found: texts.some((text) => text.includes(sign)) }).toEqual({ name, found: true });
   });
 
   test('serve without Redis loads no ioredis, no simulator, of undici the two parts only, and not the fetch of Node', async () => {
-    const pod = await startPod(undefined, watching);
+    const pod = await startPod({ flags: watching });
     expect(await pod.ask()).toMatchObject({ status: 200 });
     expect(partsOf((await pod.stop()).errors)).toEqual(['express', 'undici', 'yaml', 'pino']);
   });
