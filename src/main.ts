@@ -65,6 +65,7 @@ const code = await main(process.argv.slice(2), {
   stderr: (line) => void process.stderr.write(line),
   stdin: () => text(process.stdin),
   signal: stop.signal,
+  onUncaught: (told) => void process.on('uncaughtException', told),
   env: process.env,
 });
 

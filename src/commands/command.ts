@@ -5,6 +5,8 @@ export interface Io {
   stdin(): Promise<string>;
   /** Aborted by SIGTERM or SIGINT: finish and return. */
   readonly signal: AbortSignal;
+  /** Hears of errors that nobody caught. Before anyone asks for it, such an error ends the process. */
+  onUncaught(told: (error: unknown) => void): void;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 

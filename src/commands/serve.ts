@@ -62,6 +62,7 @@ export async function serve(args: string[], io: Io, shape = window(), maxAgeMs: 
       bodyBytes: BODY_BYTES,
       bodyIdleMs: BODY_IDLE_MS,
     });
+    io.onUncaught((err) => log.error({ err }, 'an error inside the sidecar reached nobody who could handle it; it goes on: please report this'));
     log.info({ listen: sidecar.listen.map(formatAddress), admin: formatAddress(sidecar.admin) }, 'ready');
     if (!io.signal.aborted) await once(io.signal, 'abort');
     log.info('stopping: no new requests, running ones finish');
