@@ -11,8 +11,10 @@ const OPTIONS = {
   // The gateway has its own time-outs, on one coarse timer.
   headersTimeout: 0,
   bodyTimeout: 0,
-  // One request a connection at a time: an answer never waits behind a stream.
+  // One request a connection at a time: an answer never waits behind a stream, and one connection that breaks takes one answer
+  // with it. HTTP/2, which undici takes if a server offers it, would put all on one.
   pipelining: 1,
+  allowH2: false,
   // A backstop; `policy.timeouts.connect` is met by the attempt itself.
   connect: { timeout: 60_000 },
 } as const;

@@ -4,7 +4,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type Server } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createSecureServer, type Http2SecureServer } from 'node:http2';
 import { connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,13 +13,15 @@ const tls = new URL('../fixtures/tls/', import.meta.url).pathname;
 const program = new URL('../../src/main.ts', import.meta.url).pathname;
 
 let directory: string;
-let upstream: Server;
+let upstream: Http2SecureServer;
 let proxy: Server;
 let sidecars: ChildProcess[];
 /** What the proxy was asked to connect to. */
 let tunnels: string[];
+/** Of HTTP, as the upstream was spoken to. */
+let versions: string[];
 
-async function listening(server: Server): Promise<number> {
+async function listening(server: Server | Http2SecureServer): Promise<number> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;
@@ -28,9 +30,12 @@ async function listening(server: Server): Promise<number> {
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'spillway-proxy-'));
   tunnels = [];
+  versions = [];
   sidecars = [];
   const answer = JSON.stringify({ choices: [{ index: 0, message: { role: 'assistant', content: 'hi' }, finish_reason: 'stop' }] });
-  upstream = createTlsServer({ key: readFileSync(`${tls}server.key`), cert: readFileSync(`${tls}server.pem`) }, (req, res) => {
+  // As the large providers do, it prefers HTTP/2.
+  upstream = createSecureServer({ key: readFileSync(`${tls}server.key`), cert: readFileSync(`${tls}server.pem`), allowHTTP1: true }, (req, res) => {
+    versions.push(req.httpVersion);
     req.resume().on('end', () => res.writeHead(200, { 'content-type': 'application/json' }).end(answer));
   });
   proxy = createHttpServer();
@@ -52,7 +57,8 @@ afterEach(async () => {
     sidecar.kill('SIGKILL');
     await gone;
   }
-  for (const server of [upstream, proxy]) server.close().closeAllConnections();
+  upstream.close();
+  proxy.close().closeAllConnections();
   rmSync(directory, { recursive: true, force: true });
 });
 
@@ -87,11 +93,17 @@ test('NODE_EXTRA_CA_CERTS: an authority of one\'s own is trusted, and only then'
   expect(await ask(port, {})).toEqual({ status: 502, reason: 'connection' });
 });
 
+test('a request has a connection of its own, also where the upstream would take HTTP/2', async () => {
+  await ask(await listening(upstream), { NODE_EXTRA_CA_CERTS: `${tls}ca.pem` });
+  expect(versions).toEqual(['1.1']);
+});
+
 test('HTTPS_PROXY: upstreams are reached through the proxy', async () => {
   const port = await listening(upstream);
   const env = { NODE_EXTRA_CA_CERTS: `${tls}ca.pem`, HTTPS_PROXY: `http://127.0.0.1:${await listening(proxy)}` };
   expect(await ask(port, env)).toEqual({ status: 200, reason: null });
   expect(tunnels).toEqual([`localhost:${port}`]);
+  expect(versions).toEqual(['1.1']);
 });
 
 test('NO_PROXY: what it names is reached directly', async () => {
