@@ -19,11 +19,25 @@ const OPTIONS = {
   connect: { timeout: 60_000 },
 } as const;
 
+/** How long a connection may be idle, in milliseconds, if the server does not say it (`keep-alive: timeout=`). */
+export interface Idle {
+  readonly plain: number;
+  readonly tls: number;
+}
+
+/**
+ * Hosted providers keep idle connections for a minute and more, and a new one costs an app that asks now and then two round
+ * trips. Servers in the cluster may close after 5 s (uvicorn, and with it vLLM) and say nothing of it; one is made in no time.
+ */
+export const IDLE: Idle = { plain: 4_000, tls: 30_000 };
+
 export class Dispatchers {
   private readonly pools = new Map<string, Pool>();
   private readonly proxy: EnvHttpProxyAgent | undefined;
+  private readonly idle: Idle;
 
-  constructor(proxy: ProxySettings) {
+  constructor(proxy: ProxySettings, idle: Idle = IDLE) {
+    this.idle = idle;
     const { HTTP_PROXY: httpProxy, HTTPS_PROXY: httpsProxy, NO_PROXY: noProxy } = proxy;
     const given = { ...(httpProxy && { httpProxy }), ...(httpsProxy && { httpsProxy }) };
     if (Object.keys(given).length > 0) this.proxy = new EnvHttpProxyAgent({ ...OPTIONS, ...given, noProxy: noProxy ?? '' });
@@ -34,7 +48,8 @@ export class Dispatchers {
     if (this.proxy !== undefined) return this.proxy;
     let pool = this.pools.get(origin);
     if (pool === undefined) {
-      pool = new Pool(origin, { ...OPTIONS, connections: null });
+      const keepAliveTimeout = origin.startsWith('https:') ? this.idle.tls : this.idle.plain;
+      pool = new Pool(origin, { ...OPTIONS, connections: null, keepAliveTimeout });
       this.pools.set(origin, pool);
     }
     return pool;
