@@ -1,5 +1,5 @@
 /** Bundles the program into dist/: one file a command; what is imported lazily stays lazy. */
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { build, type Plugin } from 'esbuild';
 import { loadScripts, SCRIPT_NAMES } from './src/budgets/scripts.ts';
@@ -94,3 +94,5 @@ await build({
   banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
 });
 chmodSync('dist/main.js', 0o755);
+// Alone in an image, Node would read each file twice to find out that it is a module.
+writeFileSync('dist/package.json', '{"type":"module"}\n');

@@ -261,10 +261,14 @@ describe('what is in the bundle', () => {
   test('scripts and their compiled code only; no import leaves it', () => {
     const strangers: string[] = [];
     for (const [path, text] of chunks()) {
-      if (!isScript(path)) expect(path).toMatch(/^cache\//);
+      if (!isScript(path)) expect(path).toMatch(/^(?:cache\/.*|package\.json)$/);
       else for (const [, from = ''] of text.matchAll(/(?:^|;)(?:import|export)\b[^;"']*?["']([^"']+)["']/gm)) if (!/^\.{1,2}\//.test(from) && !isBuiltin(from)) strangers.push(`${path}: ${from}`);
     }
     expect(strangers).toEqual([]);
+  });
+
+  test('Node is told that they are modules: it does not have to read them twice', () => {
+    expect(JSON.parse(chunks().get('package.json')!)).toEqual({ type: 'module' });
   });
 
   test('another user may read every file, and nobody may write one', () => {
