@@ -2,17 +2,19 @@
  * Hedging (Dean and Barroso, "The Tail at Scale", 2013): where the first model is slow to its first token, the next one starts
  * beside it, with a reservation of its own. Whoever answers first serves; the other is given up and settled.
  */
+import { Writable } from 'node:stream';
 import type { Attempt } from '../upstream/attempt.ts';
 import type { Outcome } from '../upstream/types.ts';
 import type { CoarseTimer } from '../wire/coarse-timer.ts';
 import { UNSENT } from '../decide/asks.ts';
+import type { Usage } from '../providers/types.ts';
 import { NEUTRAL } from '../decide/report.ts';
 import type { Charge } from './charge.ts';
 import type { Exchange, Holder } from './exchange.ts';
 import type { GatewayDeps } from './gateway.ts';
 import type { Journey } from './journey.ts';
 import { Pause } from './pause.ts';
-import { settleAborted, settleFailed } from './settle.ts';
+import { settleAborted, settleFailed, settleWith } from './settle.ts';
 
 /** One call under way. */
 export interface Flight {
@@ -98,6 +100,15 @@ export function settleLost({ flight: { charge }, outcome }: Landed, exchange: Ex
     journey.leaveOut(target);
   } else if (outcome.kind === 'aborted' && outcome.sent) {
     settleAborted(outcome, charge, exchange, deps);
+    deps.recorder.cancelled(target);
+  } else if (outcome.kind === 'stream' || outcome.kind === 'answer') {
+    // Both landed in one turn of the event loop: sent, used, and not wanted.
+    const drop = ({ held, usage, counted }: { held: number; usage: Usage | undefined; counted: number }): void => {
+      deps.held.give(held);
+      settleWith(usage, counted, NEUTRAL, charge, exchange, deps);
+    };
+    if (outcome.kind === 'answer') drop({ ...outcome, counted: Math.ceil(outcome.body.length / 4) });
+    else void outcome.stream.pipe(new Writable({ write: (_chunk, _encoding, done) => done() })).then(drop);
     deps.recorder.cancelled(target);
   } else {
     charge.settle(UNSENT, NEUTRAL);

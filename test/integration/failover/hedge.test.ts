@@ -1,6 +1,7 @@
 /** Hedging: the fallback beside a slow primary; who wins serves, who loses is given up and settled. */
 import { expect, test } from '@jest/globals';
-import { until, type Stack } from '../../support/stack.ts';
+import type { ServerResponse } from 'node:http';
+import { startUpstream, until, type Stack } from '../../support/stack.ts';
 import { askHi, header, startFailover, startWriter, take, WORDS, type FailoverOptions } from './support.ts';
 
 const hedge = { after: '100ms', maxShare: 1 };
@@ -117,4 +118,23 @@ test('a deadline ends both', async () => {
   expect(got).toMatchObject({ how: 'refused', status: 504, code: 'timeout' });
   expect(got.ms).toBeLessThan(1500);
   await until(() => stack.sim.log.every(({ outcome }) => outcome === 'client-left'), 'both are over');
+});
+
+test('both are whole but for their end marks and fall silent: one serves, the other was sent all the same', async () => {
+  const choices = [`{"index":0,"delta":{"content":"${'x'.repeat(1000)}"},"finish_reason":null}`, '{"index":0,"delta":{},"finish_reason":"stop"}'];
+  const waiting: ServerResponse[] = [];
+  const upstream = await startUpstream((res) => {
+    waiting.push(res);
+    if (waiting.length < 2) return;
+    // In one turn of the event loop: their time limits pass in one, too.
+    for (const one of waiting.splice(0)) one.writeHead(200, { 'content-type': 'text/event-stream' }).write(choices.map((choice) => `data: {"id":"x","choices":[${choice}]}\n\n`).join(''));
+  });
+  const { baseUrl } = upstream;
+  const limits = { requestsPerMinute: 1000, concurrency: 100 };
+  const policy = { retry: { attempts: 0 }, streamRecovery: 'buffer', timeouts: { idle: '60ms' }, hedge: { after: '10ms', maxShare: 1 } } as const;
+  const stack = await startFailover({ models: { primary: { baseUrl, limits }, backup: { baseUrl, limits } }, policy });
+  for (let nth = 0; nth < 5; nth++) expect(await take(stack.client, askHi(), true)).toMatchObject({ how: 'whole' });
+  expect(upstream.seen).toHaveLength(10);
+  expect((await stack.used('primary', 'requests')) + (await stack.used('backup', 'requests'))).toBe(10);
+  await stack.atRest();
 });
