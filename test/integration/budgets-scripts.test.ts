@@ -181,6 +181,20 @@ describeWithRedis('the scripts', () => {
     expect(waits).toEqual(ends.map(([now, end]) => end - now));
   });
 
+  test('what is remembered of failures stays as long as it is of use, however little else happens', async () => {
+    const failed = (windowMs: number, openMs: number): Report => ({ kind: 'failed', failures: 9, windowMs, openMs });
+    const asks = on(ask('requests', 9, 1));
+    const left = async (): Promise<number> => (await redis.client.pttl('{x}:u:a')) / 3_600_000;
+    await commands.apply([reserve('one', asks), settle('one', failed(60_000, 2 * 3_600_000))], '');
+    expect(await left()).toBeGreaterThan(2);
+    // What comes later takes nothing of it back.
+    await commands.apply([reserve('two', asks), settle('two'), reserve('three', asks), settle('three', failed(60_000, 60_000))], '', Date.now() + 2_000);
+    expect(await left()).toBeGreaterThan(2);
+    await commands.apply([reserve('four', asks), settle('four', failed(3 * 3_600_000, 60_000))], '');
+    expect(await left()).toBeGreaterThan(3);
+    expect(await left()).toBeLessThan(3.5);
+  });
+
   test('Redis in its own time: costs of this day, and a Redis that is full decides nothing', async () => {
     const [decision] = (await commands.apply([reserve('one', on(ask('cost_day', 9, 1)))], '')) as [Decision];
     expect(decision.levels[0]!.resetMs).toBeLessThanOrEqual(24 * 3_600_000);

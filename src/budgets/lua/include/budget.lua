@@ -132,6 +132,7 @@ end
 -- What reservation `id` says of `model`; of a failure: failures, window ms, open ms; of a throttling: ms or -1.
 local function budget_report(b, model, id, kind, x, window, open)
   fetch(b, model)
+  if kind == 'f' then b.keep = now + max(window, open) + RING_MS end
   if kind == 'f' or b.h[model] then circuit_set(b, model, circuits().after(b.h[model], id, kind, x, window, open)) end
   local cd, cn = b.cd, b.cn
   if kind == 'o' then cn = 0
@@ -173,11 +174,21 @@ local function budget_save(b)
       end
     end
   end
+  local keep
+  if moved or b.cooled or b.turned then
+    -- A cooldown, and what is to be remembered of failures ('hk'), may be longer than the ring.
+    local cooled, remembered = unpack(call('HMGET', b.key, 'cd', 'hk'))
+    remembered = tonumber(remembered or 0)
+    if (b.keep or 0) > remembered then
+      remembered = b.keep
+      local n = #set
+      set[n + 1], set[n + 2] = 'hk', int(remembered)
+    end
+    keep = max(b.cd or tonumber(cooled or 0), remembered)
+  end
   if #set > 0 then many('HSET', b.key, set) end
   if clear then many('HDEL', b.key, clear) end
-  if moved or b.cooled or b.turned then
-    call('PEXPIRE', b.key, int(max(RING_MS, (b.cd or tonumber(call('HGET', b.key, 'cd') or 0)) - now)))
-  end
+  if keep then call('PEXPIRE', b.key, int(max(RING_MS, keep - now))) end
   if b.purses then money().save(b.money_key, b.purses) end
   if b.taken then
     local slots = {}
