@@ -17,6 +17,7 @@ export class Charge {
   readonly target: Target;
   readonly decision: Decision;
   private readonly question: Question;
+  private isSettled = false;
 
   constructor(target: Target, decision: Decision, question: Question) {
     this.target = target;
@@ -25,7 +26,10 @@ export class Charge {
     started(target.gauge);
   }
 
+  /** The first time counts. */
   settle(actual: Actual, report: Report): void {
+    if (this.isSettled) return;
+    this.isSettled = true;
     ended(this.target.gauge);
     this.question.budgets.settle(this.question.id, actual, report);
   }

@@ -1,8 +1,10 @@
 /** The caller's side: Express routes, a request read and handed to the gateway, every mistake answered. */
 import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response } from 'express';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { UNKNOWN } from '../decide/asks.ts';
 import { DRILL_NAMES, drillOf, type Drill } from '../decide/drill.ts';
 import { estimateInput, FIRST_RATIO } from '../decide/estimate.ts';
+import { NEUTRAL } from '../decide/report.ts';
 import { SpillwayError } from '../errors.ts';
 import type { ModelRequest, Operation, RequestReader } from '../providers/types.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -101,7 +103,11 @@ class Road implements Intake {
       const request = this.read(body, runtime.known);
       const exchange = exchangeFor(taken, request, startedAt);
       taken.follow(exchange);
-      deps.gateway.serve(exchange).catch((error: unknown) => answerError(error, res, deps));
+      deps.gateway.serve(exchange).catch((error: unknown) => {
+        // A defect of ours; as long as this pod lives, it would renew what nobody settles.
+        exchange.charge?.settle(UNKNOWN, NEUTRAL);
+        answerError(error, res, deps);
+      });
     } catch (error) {
       answerError(error, res, deps);
     }
@@ -150,6 +156,7 @@ function exchangeFor({ req, res, runtime, app }: Taken, request: ModelRequest, s
     reached: undefined,
     continueBy: undefined,
     holder: undefined,
+    charge: undefined,
   };
 }
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Drill } from '../decide/drill.ts';
 import type { ContinueBy, ModelRequest, SoFar } from '../providers/types.ts';
+import type { Charge } from './charge.ts';
 import type { Route } from './runtime.ts';
 
 /** One request of the app, on its way. */
@@ -26,6 +27,8 @@ export interface Exchange {
   continueBy: ContinueBy | undefined;
   /** Told when the caller's connection is done with this answer: it has it all, or it left. */
   holder: Holder | undefined;
+  /** Of the call under way, or of the last one. */
+  charge: Charge | undefined;
 }
 
 /** An object, not a function: closures that hang on a request outlive it until a full collection (measured: 10 KB a request). */

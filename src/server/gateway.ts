@@ -78,6 +78,7 @@ export class Gateway {
       const { hedging } = exchange.route;
       const { flight, outcome } = hedging === undefined ? { flight: launched, outcome: await launched.outcome } : await this.hedged(launched, hedging, exchange, journey);
       const { charge } = flight;
+      exchange.charge = charge;
       const tookMs = deps.timer.now() - flight.begun;
       journey.upstreamMs += deps.timer.now() - launched.begun;
       if (outcome.kind === 'stale') {
@@ -271,6 +272,7 @@ export class Gateway {
     const { deps } = this;
     const { drill } = exchange;
     const begun = deps.timer.now();
+    exchange.charge = charge;
     const isDrilled = drill !== undefined && charge.target === journey.first;
     if (isDrilled && !drill.cut) return { charge, attempt: undefined, outcome: Promise.resolve(drilled(drill)), begun };
     if (exchange.reached !== undefined) {

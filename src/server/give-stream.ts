@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { soFar } from '../decide/asks.ts';
 import { NEUTRAL, OK } from '../decide/report.ts';
 import type { Outcome, StreamEnd } from '../upstream/types.ts';
+import { firstOf } from '../wire/http.ts';
 import type { Reason } from '../wire/reasons.ts';
 import type { Charge } from './charge.ts';
 import type { Exchange } from './exchange.ts';
@@ -23,7 +24,7 @@ export async function giveStream(outcome: StreamOutcome, charge: Charge, exchang
     writeHead(outcome.head, charge, exchange, journey, deps);
     deps.recorder.firstToken(exchange);
   }
-  exchange.begun ??= { isEvents: outcome.head.headers['content-type']?.includes('text/event-stream') === true, models: [] };
+  exchange.begun ??= { isEvents: firstOf(outcome.head.headers['content-type'])?.includes('text/event-stream') === true, models: [] };
   exchange.begun.models.push(target.name);
   charge.begun();
   const { ratio } = target.meter;

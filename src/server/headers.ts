@@ -1,5 +1,5 @@
 /** Which headers go on to the upstream, which come back to the caller, and which are ours. */
-import type { IncomingHttpHeaders } from 'node:http';
+import type { AnswerHeaders } from '../wire/http.ts';
 import type { Level } from '../budgets/types.ts';
 import { goDuration } from '../wire/go-duration.ts';
 import type { Reason } from '../wire/reasons.ts';
@@ -38,8 +38,8 @@ export function addForwardable(list: string[], raw: readonly string[], connectio
 }
 
 /** Adds the upstream's headers that the caller may see to `list`, as name and value in turn. */
-export function addReturnable(list: string[], headers: IncomingHttpHeaders): void {
-  const named = namedBy(headers.connection);
+export function addReturnable(list: string[], headers: AnswerHeaders): void {
+  const named = namedBy(headers['connection']);
   for (const name in headers) {
     if (!isReturnable(name) || named?.includes(name)) continue;
     const value = headers[name];
@@ -63,10 +63,10 @@ function startsWithOne(name: string, prefixes: readonly string[]): boolean {
 }
 
 /** What `Connection` names is of one connection only, too. */
-export function namedBy(connection: string | undefined): string[] | undefined {
+export function namedBy(connection: string | readonly string[] | undefined): string[] | undefined {
   // As nearly every server and client says it: such a header is dropped anyhow.
   if (connection === undefined || connection === 'keep-alive') return undefined;
-  return connection.toLowerCase().split(',').map((name) => name.trim());
+  return connection.toString().toLowerCase().split(',').map((name) => name.trim());
 }
 
 export interface Served {

@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { Failure, StreamReader } from '../providers/types.ts';
 import type { HeldBytes } from '../wire/held-bytes.ts';
+import { afterMark } from '../wire/plain-bytes.ts';
 import { SseSplitter } from '../wire/sse.ts';
 import { CUT, MALFORMED } from './failures.ts';
 import { Outlet, type Tap } from './outlet.ts';
@@ -39,6 +40,8 @@ export class AnswerStream implements LiveStream {
   private taken = 0;
   private outlet: Outlet | undefined;
   private begun = false;
+  /** No event was read yet. */
+  private first = true;
   private due = false;
   /** The upstream waits until the caller's answer is prepared. */
   private stopped = false;
@@ -106,7 +109,9 @@ export class AnswerStream implements LiveStream {
 
   private take(event: Buffer, isOneLine: boolean): void {
     if (this.result) return;
-    const kind = this.reader.read(event, isOneLine);
+    // Of a whole stream one mark is passed over (WHATWG HTML, 9.2.5).
+    const kind = this.reader.read(this.first ? event.subarray(afterMark(event)) : event, isOneLine);
+    this.first = false;
     if (kind === 'omit') return this.flush();
     if (kind === 'malformed') return this.fail(MALFORMED);
     if (kind === 'error') return this.fail(this.reader.failure ?? CUT);

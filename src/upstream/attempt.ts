@@ -2,13 +2,12 @@
  * One call of one model, from the dispatch to its outcome. Nothing is given out before it is known to be an answer: a JSON
  * body is held whole, a stream until its first content or its end, so that what fails before can be answered by another model.
  */
-import type { IncomingHttpHeaders } from 'node:http';
 import type { Transform } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { Failure } from '../providers/types.ts';
 import type { Deadline } from '../wire/coarse-timer.ts';
 import type { HeldBytes } from '../wire/held-bytes.ts';
-import { firstOf } from '../wire/http.ts';
+import { firstOf, type AnswerHeaders } from '../wire/http.ts';
 import { AnswerStream, HOLD_LIMIT, type StreamHooks } from './answer-stream.ts';
 import { decoderFor } from './decode.ts';
 import { RawStream } from './raw-stream.ts';
@@ -105,13 +104,13 @@ export class Attempt implements Dispatcher.DispatchHandler, Deadline, StreamHook
     this.at = this.bounded(request.stream ? this.deps.timer.now() + timeouts.firstToken : Infinity);
   }
 
-  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: AnswerHeaders): void {
     if (status < 200 || this.finished) return;
     this.head = { status, headers };
-    const decoder = decoderFor(headers['content-encoding']);
+    const decoder = decoderFor(headers['content-encoding']?.toString());
     if (decoder === 'unknown') return this.fail(MALFORMED);
     if (decoder) this.decodeWith(decoder, controller);
-    const type = headers['content-type'] ?? '';
+    const type = firstOf(headers['content-type']) ?? '';
     if (status >= 300) return;
     const { request, recovery } = this.call;
     if (type.includes('text/event-stream')) this.live = new AnswerStream(request.streamReader(recovery === 'continue'), this, recovery === 'buffer');

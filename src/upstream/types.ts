@@ -1,8 +1,8 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { Writable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { Failure, ModelRequest, Provider, SoFar, Usage } from '../providers/types.ts';
 import type { HeldBytes } from '../wire/held-bytes.ts';
+import type { AnswerHeaders } from '../wire/http.ts';
 import type { CoarseTimer } from '../wire/coarse-timer.ts';
 
 /** Lengths in ms. */
@@ -45,7 +45,7 @@ export interface UpstreamDeps {
 
 export interface Head {
   readonly status: number;
-  readonly headers: IncomingHttpHeaders;
+  readonly headers: AnswerHeaders;
 }
 
 /** What an answer that broke off before it was given out had used. */

@@ -17,3 +17,8 @@ export function isPlain(word: number): boolean {
   const backslash = word ^ (EACH * BACKSLASH);
   return ((((word - EACH * 0x20) & ~word) | ((quote - EACH) & ~quote) | ((backslash - EACH) & ~backslash)) & HIGH) === 0;
 }
+
+/** Where a text begins: behind a byte order mark, if it has one. */
+export function afterMark(bytes: Uint8Array): number {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+}

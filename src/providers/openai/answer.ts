@@ -1,4 +1,5 @@
 import { JsonScanner } from '../../wire/json-scan.ts';
+import { afterMark } from '../../wire/plain-bytes.ts';
 import { parseJson } from '../../wire/record.ts';
 import type { Answer } from '../types.ts';
 import { classifyBody } from './errors.ts';
@@ -17,7 +18,8 @@ export class OpenAiAnswerReader {
 
   read(body: Buffer): Answer {
     const { scanner } = this;
-    if (!scanner.scan(body)) return { ok: false, failure: { reason: 'malformed_response', divert: true } };
+    // Clients pass over a byte order mark.
+    if (!scanner.scan(body, afterMark(body))) return { ok: false, failure: { reason: 'malformed_response', divert: true } };
     if (scanner.span(this.member) === undefined) {
       // Some servers answer 200 with an error in the body.
       return { ok: false, failure: scanner.span('error') ? classifyBody(200, parseJson(body.toString())) : { reason: 'malformed_response', divert: true } };

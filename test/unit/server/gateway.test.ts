@@ -51,7 +51,7 @@ test('a caller that leaves while the budgets decide: nothing is sent, and all is
   const sidecar = await listening(createServer((req, res) => {
     res.on('close', closed.resolve);
     const request = openAiRequestReader('chat')(Buffer.from('{"model":"m"}'), '');
-    const exchange = { req, res, original: request, request, drill: undefined, begun: undefined, reached: undefined, continueBy: undefined, route: runtime.routes.get('m')!, app: undefined, noFallback: false, startedAt: timer.now(), deadlineAt: timer.now() + 5000, holder: undefined };
+    const exchange = { req, res, original: request, request, drill: undefined, begun: undefined, reached: undefined, continueBy: undefined, route: runtime.routes.get('m')!, app: undefined, noFallback: false, startedAt: timer.now(), deadlineAt: timer.now() + 5000, holder: undefined, charge: undefined };
     gateway.serve(exchange).then(served.resolve, served.reject);
   }));
   const socket = connect(sidecar, '127.0.0.1', () => socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n'));
