@@ -12,6 +12,10 @@ const require = createRequire(import.meta.url);
  */
 const ROAD = /[\\/]src[\\/]upstream[\\/]/;
 const UNDICI = `
+  // undici's index gives dispatchers their methods; a proxy's needs one of them.
+  import Dispatcher from 'undici/lib/dispatcher/dispatcher.js';
+  import connect from 'undici/lib/api/api-connect.js';
+  Dispatcher.prototype.connect = connect;
   export { default as Pool } from 'undici/lib/dispatcher/pool.js';
   export { default as EnvHttpProxyAgent } from 'undici/lib/dispatcher/env-http-proxy-agent.js';
 `;
@@ -73,7 +77,7 @@ const lean: Plugin = {
 };
 
 // The deep paths are not undici's public names: a new version that moves them must fail here, not in a pod.
-for (const path of ['dispatcher/pool', 'dispatcher/env-http-proxy-agent', 'dispatcher/agent', 'core/connect', 'web/fetch/index']) require.resolve(`undici/lib/${path}.js`);
+for (const path of ['dispatcher/pool', 'dispatcher/env-http-proxy-agent', 'dispatcher/dispatcher', 'api/api-connect', 'dispatcher/agent', 'core/connect', 'web/fetch/index']) require.resolve(`undici/lib/${path}.js`);
 
 rmSync('dist', { recursive: true, force: true });
 await build({

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describeWithRedis, startRedis, type RedisServer } from '../support/redis.ts';
+import { AUTHORITY, startProxy, startSecureUpstream } from '../support/tunnel.ts';
 
 jest.setTimeout(40_000);
 
@@ -294,6 +295,20 @@ test('what is loaded at the first passed-through request is there', async () => 
   const pod = await startPod();
   expect(await pod.files()).toMatchObject({ status: 200, text: expect.stringContaining('"object":"list"') });
   expect(await pod.stop()).toMatchObject({ code: 0, errors: '' });
+});
+
+test('an upstream behind TLS and a proxy: what the bundle takes of undici is enough', async () => {
+  const [upstream, proxy] = await Promise.all([startSecureUpstream(), startProxy()]);
+  const authority = join(configs, 'ca.pem');
+  copyFileSync(AUTHORITY, authority);
+  const config = join(configs, 'tunnel.yaml');
+  writeFileSync(config, `version: 1\nmodels:\n  m: { provider: openai, model: m, baseUrl: "https://localhost:${upstream.port}/v1" }\ngroups:\n  chat: { models: [m] }\n`);
+  const env = { NODE_EXTRA_CA_CERTS: authority, HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`, SPILLWAY_CONFIG: config, SPILLWAY_LISTEN: '127.0.0.1:0', SPILLWAY_ADMIN: '127.0.0.1:0' };
+  const { listen } = (await start(undefined, env).logged('ready')) as { listen: string[] };
+  const { status } = await fetch(`http://${listen[0]}/v1/chat/completions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"model":"chat"}' });
+  expect({ status, tunnels: proxy.tunnels, versions: upstream.versions }).toEqual({ status: 200, tunnels: [`localhost:${upstream.port}`], versions: ['1.1'] });
+  proxy.close();
+  upstream.close();
 });
 
 describeWithRedis('budgets in Redis', () => {
