@@ -48,11 +48,13 @@ async function main(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
-// A reader that went away (`| head`) is no mistake of ours.
+const isSidecar = process.argv[2] === 'serve';
+
+// A reader that went away (`| head`) is no mistake of ours; a sidecar works on without one.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error) => {
     if (codeOf(error) !== 'EPIPE') throw error;
-    process.exit();
+    if (!isSidecar) process.exit();
   });
 }
 
@@ -66,9 +68,11 @@ const code = await main(process.argv.slice(2), {
   stdin: () => text(process.stdin),
   signal: stop.signal,
   onUncaught: (told) => void process.on('uncaughtException', told),
+  onWarning: (told) => void process.removeAllListeners('warning').on('warning', told),
+  log: process.stdout,
   env: process.env,
 });
 
 process.exitCode = code;
-// Whatever a failure left open must not keep the process.
-if (code !== 0) setTimeout(() => process.exit(code), 500).unref();
+// Whatever a failure left open must not keep the process, nor a log that nobody reads.
+if (code !== 0 || (isSidecar && process.stdout.writableLength > 0)) setTimeout(() => process.exit(code), 500).unref();

@@ -1,3 +1,5 @@
+import type { Writable } from 'node:stream';
+
 /** What every command is given, and how it says that it was called wrongly. */
 export interface Io {
   stdout(text: string): void;
@@ -7,6 +9,10 @@ export interface Io {
   readonly signal: AbortSignal;
   /** Hears of errors that nobody caught. Before anyone asks for it, such an error ends the process. */
   onUncaught(told: (error: unknown) => void): void;
+  /** Hears of Node's own warnings, which else stand as plain text on standard error. */
+  onWarning(told: (warning: Error) => void): void;
+  /** Standard output, for a log. */
+  readonly log: Writable;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 

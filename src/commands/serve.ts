@@ -42,8 +42,9 @@ export async function serve(args: string[], io: Io, shape = window(), maxAgeMs: 
     io.stdout(SERVE_HELP);
     return 0;
   }
-  const destination = logDestination(1);
+  const destination = logDestination(io.log);
   const log = createLog(options.logLevel, destination);
+  io.onWarning((warning) => log[warning.name === 'DeprecationWarning' ? 'debug' : 'warn']({ warning: warning.name }, warning.message));
   const { path, listen, admin, bufferBytes } = options;
   const source = sourceOf(options, { env: io.env, log });
   // It may wait for its first text for as long as the API server is away.

@@ -1,6 +1,6 @@
 /** Where the lines of the log go. */
-import pino, { type DestinationStream } from 'pino';
-import { codeOf } from '../wire/record.ts';
+import type { Writable } from 'node:stream';
+import type { DestinationStream } from 'pino';
 
 /** Lines for a reader that stalls are dropped beyond this. */
 const BACKLOG_BYTES = 4 * 1024 * 1024;
@@ -11,37 +11,26 @@ export interface LogDestination extends DestinationStream {
 }
 
 /**
- * Writes are not waited for, and what waits is bounded: a log reader that stalls must not stall the road.
- * (pino's own flushSync overtakes a write that is under way, and does not return when the reader is gone.)
- * @param fd a file descriptor, such as 1 for the standard output
+ * Writes are not waited for, and what waits is bounded: a log reader that stalls must not stall the road. (pino's own destination
+ * has a thread do it, which then blocks in the kernel, and Node does not end before its threads do.)
+ * @param out the standard output, mostly a pipe
  */
-export function logDestination(fd: number): LogDestination {
-  const lines = pino.destination({ dest: fd, sync: false, maxLength: BACKLOG_BYTES });
-  let writing = false;
+export function logDestination(out: Writable): LogDestination {
   let gone = false;
-  let wake = (): void => undefined;
-  const rest = (): void => {
-    writing = false;
-    wake();
-  };
-  lines.on('drain', rest).on('error', (error) => {
-    gone ||= codeOf(error) === 'EPIPE';
-    rest();
-  });
+  // Its reader went away: there is nobody to tell.
+  out.on('error', () => (gone = true));
   return {
     write(line) {
-      if (gone) return;
-      writing = true;
-      lines.write(line);
+      if (!gone && out.writableLength < BACKLOG_BYTES) out.write(line);
     },
     async finished(ms) {
-      if (!writing) return;
+      if (gone || out.writableLength === 0) return;
       await new Promise<void>((resolve) => {
         const late = setTimeout(resolve, ms);
-        wake = () => {
+        out.write('', () => {
           clearTimeout(late);
           resolve();
-        };
+        });
       });
     },
   };

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -15,18 +16,19 @@ const LATE = 'late';
 describe('a log that is read through a pipe', () => {
   let folder: string;
   let reader: number;
-  let writer: number;
+  let writer: Socket;
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'spillway-log-'));
     const pipe = join(folder, 'pipe');
     execFileSync('mkfifo', [pipe]);
     reader = openSync(pipe, O_RDONLY | O_NONBLOCK);
-    writer = openSync(pipe, O_WRONLY | O_NONBLOCK);
+    // As Node opens a standard output that is a pipe.
+    writer = new Socket({ fd: openSync(pipe, O_WRONLY | O_NONBLOCK), readable: false, writable: true });
   });
 
   afterEach(() => {
-    closeSync(writer);
+    writer.destroy();
     rmSync(folder, { recursive: true });
   });
 
@@ -71,7 +73,16 @@ describe('a log that is read through a pipe', () => {
     expect(await orLate(log.finished(1), 30_000)).toBeUndefined();
     expect(read()).not.toBe('');
     closeSync(reader);
-    await log.finished(60_000);
+    expect(await orLate(log.finished(60_000), 30_000)).toBeUndefined();
+  });
+
+  test('what nobody reads is bounded', async () => {
+    const log = logDestination(writer);
+    for (let n = 0; n < 50; n++) for (const line of LINES) log.write(line);
+    expect(writer.writableLength).toBeGreaterThan(4 * 1024 * 1024 - 1);
+    expect(writer.writableLength).toBeLessThan(4 * 1024 * 1024 + 200);
+    closeSync(reader);
+    expect(await orLate(log.finished(60_000), 30_000)).toBeUndefined();
   });
 
   test('one that went away is not waited for, and costs nothing', async () => {
