@@ -54,8 +54,11 @@ async function ask({ origin }: Upstream): Promise<void> {
 async function askedTwice(idle: Idle, shorter: 'http' | 'https'): Promise<{ http: number; https: number }> {
   dispatchers = new Dispatchers({}, idle);
   const [http, https] = await Promise.all([upstream('http'), upstream('https')]);
-  await Promise.all([ask(http), ask(https)]);
-  await once((shorter === 'http' ? http : https).sockets[0]!, 'close');
+  const [first, last] = shorter === 'http' ? [https, http] : [http, https];
+  // The shorter one last: it cannot be closed before it is listened for, and the other is free again by then.
+  await ask(first);
+  await ask(last);
+  await once(last.sockets[0]!, 'close');
   await Promise.all([ask(http), ask(https)]);
   return { http: http.sockets.length, https: https.sockets.length };
 }
