@@ -1,6 +1,6 @@
 /** Groups of several models, each strategy through the whole stack; and "auto". */
 import { describe, expect, test } from '@jest/globals';
-import { hi, later, startStack, type Stack } from '../../support/stack.ts';
+import { hi, startStack, until, type Stack } from '../../support/stack.ts';
 import { ask } from '../../unit/simulator/client.ts';
 import { askHi, header, LIMITS, startFailover, take, type FailoverOptions } from './support.ts';
 
@@ -32,11 +32,13 @@ describe('shares', () => {
 
   test('least-busy: a slow model gets what it can carry', async () => {
     const stack = await pair({ balance: 'least-busy' });
-    stack.sim.faults.add({ model: 'sim-a', delayMs: 500, count: Infinity });
+    stack.sim.faults.add({ model: 'sim-a', delayMs: 1000, count: Infinity });
     const all = [];
-    for (let i = 0; i < 20; i++) {
-      all.push(take(stack.client, askHi(), false));
-      await later(15);
+    let answered = 0;
+    for (let i = 1; i <= 20; i++) {
+      all.push(take(stack.client, askHi(), false).then(() => answered++));
+      // The quick one is free again, however long it took: only the slow one is busy.
+      await until(() => stack.sim.log.length === i && answered >= share(stack, 'sim-b'), 'the quick answers');
     }
     await Promise.all(all);
     expect(share(stack)).toBeLessThanOrEqual(5);
@@ -46,10 +48,14 @@ describe('shares', () => {
   test.each([[true], [false]])('lowest-latency (streams: %s)', async (stream) => {
     const stack = await pair({ balance: 'lowest-latency' });
     const slow = (ms: number) => (stream ? { firstTokenMs: ms } : { delayMs: ms });
-    stack.sim.faults.add({ model: 'sim-a', ...slow(300), count: Infinity });
+    // Far enough apart that a pause of the machine does not make them alike.
+    const slowly = () => stack.sim.faults.add({ model: 'sim-a', ...slow(1500), count: Infinity });
+    slowly();
     // While none is measured the load is spread: at once, and answered only when all have been asked, so that both are.
-    stack.sim.faults.add({ model: 'sim-b', ...slow(150), count: 12 });
-    await Promise.all(Array.from({ length: 12 }, () => send(stack, 1, stream)));
+    stack.sim.faults.add({ model: 'sim-b', ...slow(300), count: 20 });
+    await Promise.all(Array.from({ length: 20 }, () => send(stack, 1, stream)));
+    stack.sim.faults.clear();
+    slowly();
     const before = share(stack);
     await send(stack, 40, stream);
     expect(before).toBeGreaterThan(0);
@@ -57,13 +63,13 @@ describe('shares', () => {
   });
 
   test('lowest-latency: a model that falls silent is slow, not quick as it was', async () => {
-    const stack = await pair({ balance: 'lowest-latency' }, { policy: { timeouts: { firstToken: '1s' }, breaker: { failures: 1000 } } });
+    const stack = await pair({ balance: 'lowest-latency' }, { policy: { timeouts: { firstToken: '3s' }, breaker: { failures: 1000 } } });
     stack.sim.faults.add({ model: 'sim-b', firstTokenMs: 25, count: Infinity });
     await Promise.all(Array.from({ length: 12 }, () => send(stack, 1, true)));
     await send(stack, 3, true);
     stack.sim.faults.add({ model: 'sim-a', hang: true, count: Infinity });
     const before = share(stack);
-    // By what the one time-out took, weighed with the time since the last.
+    // By what the one time-out took, weighed with the time since the last: near 300 ms, so that the other may be late, too.
     await send(stack, 6, true);
     expect(share(stack) - before).toBeLessThanOrEqual(2);
   });
