@@ -119,19 +119,22 @@ test('nothing of Object is taken for a name', () => {
   expect(first(`${MODELS}groups:\n  g: { models: [toString], fallback: [hasOwnProperty] }\n`)).toMatch(/there is no model "toString"/);
 });
 
+/** Of this process's own work: what others do on the machine is not counted. */
+const SECONDS = 8;
+
 test('a large file is judged in reasonable time', () => {
   const many = Array.from({ length: 4000 }, (_, i) => i);
   const text = `models:\n${many.map((i) => `  m${i}: { provider: openai, model: x, limits: { requestsPerMinute: ${i + 1} } }`).join('\n')}\ngroups:\n${many.map((i) => `  g${i}: { models: [m${i}], fallback: [${i > 0 ? `g${i - 1}` : 'm1'}] }`).join('\n')}\n`;
-  const began = performance.now();
+  const begun = process.cpuUsage();
   config(text);
-  expect(performance.now() - began).toBeLessThan(8000);
+  expect(process.cpuUsage(begun).user / 1e6).toBeLessThan(SECONDS);
 });
 
 test('thousands of mistakes are cut short, and say so', () => {
-  const began = performance.now();
+  const begun = process.cpuUsage();
   const lines = Array.from({ length: 1500 }, (_, i) => `  g${i}: { models: [mistake${i}] }`);
   const result = parseConfig(`models:\n${lines.map((_, i) => `  model${i}: { provider: openai, model: x }`).join('\n')}\ngroups:\n${lines.join('\n')}\n`, 'f');
   expect(result.ok ? 0 : result.problems.length).toBe(1001);
   expect(result.ok ? '' : result.problems.at(-1)?.message).toBe('and 500 more mistakes after this one');
-  expect(performance.now() - began).toBeLessThan(8000);
+  expect(process.cpuUsage(begun).user / 1e6).toBeLessThan(SECONDS);
 });
