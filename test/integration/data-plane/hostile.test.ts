@@ -103,9 +103,11 @@ describe('a caller', () => {
     });
 
     test('more than all requests together may hold: 503, and told to come back', async () => {
+      // The one that is held must not be given up meanwhile.
+      stack = await startStack({ sidecar: { bodyIdleMs: 10_000, bufferBytes: BUFFER } });
       const most = Math.floor(BUFFER * 0.7);
       const half = rawConnection(stack.port, chatHead(most) + 'x'.repeat(most - 1));
-      await later(100);
+      await until(async () => (await ask(stack.url, 'x'.repeat(most))).status === 503, 'it is held');
       const refused = await rawConnection(stack.port, chatHead(most)).closed;
       expect(refused.text).toMatch(/^HTTP\/1\.1 503 /);
       expect(refused.text).toMatch(/\r\nretry-after: 1\r\n/i);
@@ -131,11 +133,13 @@ describe('a caller', () => {
     });
 
     test('that comes byte by byte, but comes', async () => {
+      // In all longer than any pause may be, and each pause far from it.
+      stack = await startStack({ sidecar: { bodyIdleMs: 1000, bufferBytes: BUFFER } });
       const body = JSON.stringify(hi());
       const raw = rawConnection(stack.port, chatHead(body.length, 'connection: close\r\n'));
-      for (const piece of body.match(/.{1,6}/gs)!) {
+      for (const piece of body.match(/.{1,2}/gs)!) {
         raw.socket.write(piece);
-        await later(60);
+        await later(50);
       }
       expect((await raw.closed).text).toMatch(/^HTTP\/1\.1 200 /);
     });
