@@ -165,15 +165,17 @@ describe('ends', () => {
   });
 
   test('an upload that comes slowly, but comes, is no silence', async () => {
+    const alphabet = 'abcdefghijklmnopqrstuvwxyz';
     const upstream = await startUpstream((res) => res.end('ok'));
-    const stack = await startStack({ primary: { baseUrl: upstream.baseUrl }, policy: { timeouts: { total: '500ms' } } });
-    const raw = rawConnection(stack.port, 'POST /v1/files HTTP/1.1\r\nhost: x\r\nx-spillway-model: primary\r\ncontent-length: 10\r\nconnection: close\r\n\r\n');
-    for (const letter of 'abcdefghij') {
+    const stack = await startStack({ primary: { baseUrl: upstream.baseUrl }, policy: { timeouts: { total: '1s' } } });
+    const raw = rawConnection(stack.port, 'POST /v1/files HTTP/1.1\r\nhost: x\r\nx-spillway-model: primary\r\ncontent-length: 26\r\nconnection: close\r\n\r\n');
+    // In all longer than any silence may be, and each pause far from it.
+    for (const letter of alphabet) {
       raw.socket.write(letter);
-      await later(80);
+      await later(50);
     }
     expect((await raw.closed).text).toMatch(/^HTTP\/1\.1 200 /);
-    expect(upstream.seen[0]!.body.toString()).toBe('abcdefghij');
+    expect(upstream.seen[0]!.body.toString()).toBe(alphabet);
   });
 
   test('a shutdown waits for it, and takes no new one', async () => {
