@@ -57,17 +57,22 @@ test('before its next try', async () => {
 
 test('while a budget has no room', async () => {
   const options = { ...alone, models: { primary: { limits: { requestsPerMinute: 1, concurrency: 5 } } }, sidecar: { window: { stepMs: 100, steps: 10 } } };
-  const stack = await leaves(options, (stack) => take(stack.client, askHi(), false), () => later(200), 1200);
+  let questions = 0;
+  watch.delay = () => (questions++, 0);
+  const stack = await leaves(options, (stack) => take(stack.client, askHi(), false), () => until(() => questions >= 2, 'it is asked for'), 1200);
   expect(calls(stack)).toEqual(['sim-primary']);
 });
 
+/** So long a budget is asked: time for what has to come meanwhile, on a busy machine, too. */
+const ASKED_MS = 1200;
 const hedge = { policy: { hedge: { after: '150ms', maxShare: 1 } } };
 const slow = ({ sim }: Stack): void => {
   for (const model of ['sim-primary', 'sim-backup']) sim.faults.add({ model, firstTokenMs: 5000 });
 };
 
 test('before the hedge begins', async () => {
-  const stack = await leaves(hedge, slow, (stack) => until(() => stack.sim.log.length === 1, 'the first call'), 400);
+  const late = { policy: { hedge: { after: '1s', maxShare: 1 } } };
+  const stack = await leaves(late, slow, (stack) => until(() => stack.sim.log.length === 1, 'the first call'), 1200);
   expect(stack.sim.log.map(({ outcome }) => outcome)).toEqual(['client-left']);
 });
 
@@ -79,14 +84,18 @@ test('while both are under way', async () => {
 });
 
 test("while the hedge's budget is asked", async () => {
-  watch.delay = (question) => (question === 1 ? 500 : 0);
-  const stack = await leaves(hedge, slow, () => later(350), 700);
+  let isAsked = false;
+  watch.delay = (question) => {
+    isAsked = question === 1;
+    return isAsked ? ASKED_MS : 0;
+  };
+  const stack = await leaves(hedge, slow, () => until(() => isAsked, 'it is asked'), ASKED_MS + 200);
   expect(calls(stack)).toEqual(['sim-primary']);
 });
 
 test("the primary answers while the hedge's budget is asked: nothing more is sent", async () => {
   watch.settled.clear();
-  watch.delay = (question) => (question === 1 ? 500 : 0);
+  watch.delay = (question) => (question === 1 ? ASKED_MS : 0);
   const stack = await startFailover(hedge);
   stack.sim.faults.add({ model: 'sim-primary', firstTokenMs: 300 });
   expect(await take(stack.client, askHi(), true)).toMatchObject({ how: 'whole' });
