@@ -7,12 +7,13 @@ import { watchBudgets } from './watched-budgets.ts';
 
 const watch = await watchBudgets();
 const { askHi, LIMITS, startFailover } = await import('./support.ts');
-const { later, until } = await import('../../support/stack.ts');
+const { until } = await import('../../support/stack.ts');
 const { ask, contentOf, events } = await import('../../unit/simulator/client.ts');
 const { startFaultyWriter, TEXT, WAYS } = await import('./faulty-writer.ts');
 
 const MAX_ATTEMPTS = 6;
 const DEADLINE_MS = 3000;
+const AT_ONCE = 40;
 const GROUPS = ['error', 'buffer', 'continue'] as const;
 
 type Verdict = 'whole' | 'told' | 'refused' | 'wrong';
@@ -65,12 +66,16 @@ async function storm({ requests, seed, breaker, share, decisionMs, leaves }: Sto
   const send = async (i: number): Promise<{ reply: Reply; stream: boolean; group: string; left: boolean }> => {
     const stream = i % 3 !== 0;
     const group = GROUPS[i % 3 === 0 ? 0 : Math.floor(random() * 3)]!;
-    await later(random() * requests * 5);
     const left = leaves > 0 && i % leaves === 0;
     const signal = left ? AbortSignal.timeout(5 + Math.ceil(random() * 150)) : undefined;
     return { reply: await ask(stack.url, { ...askHi(), model: group, stream }, { headers: { 'x-request-number': String(i) }, ...(signal && { signal }) }), stream, group, left };
   };
-  const all = await Promise.all(Array.from({ length: requests }, (_, i) => send(i)));
+  // So many at once, not so many a second: a slower machine has a longer storm, not a deeper queue.
+  const numbers = Array.from({ length: requests }, (_, i) => i).values();
+  const all: Awaited<ReturnType<typeof send>>[] = [];
+  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+    for (const i of numbers) all.push(await send(i));
+  }));
   return { stack, writers, all };
 }
 
