@@ -65,7 +65,8 @@ describe('concurrency', () => {
 
   test('one at a time, the next is diverted, and the slot is free after the answer', async () => {
     const stack = await startStack({ primary: { limits } });
-    stack.sim.faults.add({ delayMs: 300 });
+    // Time for the next one, on a busy machine, too.
+    stack.sim.faults.add({ delayMs: 1500 });
     const slow = ask(stack.url, hi());
     await until(() => stack.sim.log.length === 1, 'the first is under way');
     expect((await ask(stack.url, hi())).headers).toMatchObject({ 'x-spillway-model': 'backup', 'x-spillway-reason': 'budget_concurrency' });

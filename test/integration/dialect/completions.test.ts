@@ -56,7 +56,8 @@ describe('answers', () => {
 describe('budgets and diversion', () => {
   test('what best_of writes is reserved, what it wrote is charged', async () => {
     const stack = await startStack({ primary: { limits: { tokensPerMinute: 100_000 } } });
-    stack.sim.faults.add({ delayMs: 300 });
+    // Time to look at it, on a busy machine, too.
+    stack.sim.faults.add({ delayMs: 1500 });
     const answer = stack.client.completions.create({ model: 'chat', prompt: ['echo: a b', 'echo: c d'], n: 1, best_of: 3, max_tokens: 50 });
     while (stack.sim.log.length === 0) await new Promise((resolve) => setImmediate(resolve));
     const reserved = await stack.used('primary', 'tokens');

@@ -67,7 +67,8 @@ describe('budgets', () => {
 
   test('while it runs, no tokens of an answer are reserved', async () => {
     const stack = await startStack({ ...OTHER, primary: { limits: { tokensPerMinute: 100_000, outputTokensPerMinute: 10 } } });
-    stack.sim.faults.add({ delayMs: 300 });
+    // Time to look at it, on a busy machine, too.
+    stack.sim.faults.add({ delayMs: 1500 });
     const answer = stack.client.embeddings.create({ model: 'vectors', input });
     while (stack.sim.log.length === 0) await new Promise((resolve) => setImmediate(resolve));
     const reserved = await stack.used('primary', 'tokens');
