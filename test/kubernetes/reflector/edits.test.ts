@@ -16,10 +16,10 @@ describe('an edit', () => {
     const times: number[] = [];
     for (let i = 1; i <= 21; i++) {
       api.edit(`v${i}`);
-      times.push(await until(() => texts.at(-1) === `v${i}`, `v${i}`, 1000));
+      times.push(await until(() => texts.at(-1) === `v${i}`, `v${i}`));
     }
     times.sort((a, b) => a - b);
-    // A busy machine; what is usual is a few milliseconds.
+    // The median, for single ones may be late on a busy machine; what is usual is a few milliseconds.
     expect(times[10]).toBeLessThan(250);
     expect(api.count('list')).toBe(1);
     expect(api.count('watch')).toBe(1);

@@ -47,7 +47,7 @@ async function swaps(after: () => void = () => undefined): Promise<void> {
   for (const text of ['v1', 'v2', 'v3']) {
     await mount(text);
     after();
-    await until(() => texts.at(-1) === text, text, 2000);
+    await until(() => texts.at(-1) === text, text);
   }
   expect({ texts, errors }).toEqual({ texts: ['v0', 'v1', 'v2', 'v3'], errors: [] });
 }

@@ -78,7 +78,7 @@ test('stopped while one is on its way, it leaves nothing open', async () => {
   events.tell(REJECTED);
   await until(() => api.seen.length === 1, 'the attempt');
   events.stop();
-  await until(() => api.sockets.size === 0, 'nothing is open', 500);
+  await until(() => api.sockets.size === 0, 'nothing is open');
 });
 
 test.each([

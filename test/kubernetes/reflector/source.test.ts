@@ -179,7 +179,7 @@ describe('beside a mounted file', () => {
     await until(() => source.state().connected, 'the watch');
     for (let i = 2; i <= 6; i++) {
       api.edit(`v${i}`);
-      await until(() => texts.at(-1) === `v${i}`, 'the edit', 1000);
+      await until(() => texts.at(-1) === `v${i}`, 'the edit');
       if (i > 2) await mount(`v${i - 1}`);
     }
     await pause(200);
