@@ -7,6 +7,9 @@ import type { Actual, Decision } from '../../src/budgets/types.ts';
 import { describeWithRedis } from '../support/redis.ts';
 import { ask, chain, of, pods, QUICK, SHORT_LEASE, slot, until, usedOf } from './budgets-redis-pods.ts';
 
+/** For a Redis that does not answer: a request that waited for it would be seen, whatever else the machine does. */
+const ENDLESS_MS = 2_000;
+
 describeWithRedis('budgets while Redis is away', () => {
   const fleet = pods();
   const pod = (name: string, more: Partial<RedisBudgetsOptions> = {}) => fleet.pod(name, { timeoutMs: 100, ...more });
@@ -18,6 +21,7 @@ describeWithRedis('budgets while Redis is away', () => {
   const byRedis = async (budgets: RedisBudgets) => (await budgets.reserve(`look-${Math.random()}`, [{ model: 'm', budget: 'none', asks: [] }])).by === 'redis';
   const allByRedis = (all: readonly RedisBudgets[]) =>
     until('Redis decides', async () => (await Promise.all(all.map(byRedis))).every(Boolean));
+  const lastBeats = async () => Promise.all(['a', 'b'].map(async (name) => Number(await fleet.redis('ZSCORE', '{test}:pods', name))));
   /** Two that know of each other, and that the limit is theirs by halves. */
   async function two(more: Partial<RedisBudgetsOptions> = {}): Promise<[RedisBudgets, RedisBudgets]> {
     const both = [await pod('a', more), await pod('b', more)] as const;
@@ -25,8 +29,11 @@ describeWithRedis('budgets while Redis is away', () => {
       const grants = (await fleet.redis('HVALS', '{test}:grants')) as string[];
       return both.every((one) => one.state().pods === 2) && grants.join() === '500000,500000';
     });
-    // The beat that brings the second of them its half.
-    await pause(3 * QUICK.beatMs);
+    // The beat that brings the second of them its half, and the next one, which follows its answer.
+    for (let i = 0; i < 2; i += 1) {
+      const before = await lastBeats();
+      await until('both beat', async () => (await lastBeats()).every((at, one) => at > before[one]!));
+    }
     return [...both];
   }
 
@@ -39,7 +46,7 @@ describeWithRedis('budgets while Redis is away', () => {
     const first = await budgets.reserve('first', chain(ask(100, 10), slot(100)));
     const waited = performance.now() - started;
     expect(waited).toBeGreaterThan(50);
-    expect(waited).toBeLessThan(250);
+    expect(waited).toBeLessThan(ENDLESS_MS / 2);
     expect(first).toMatchObject({ by: 'process' });
     const waits: number[] = [];
     for (let i = 0; i < 20; i += 1) {
@@ -71,10 +78,10 @@ describeWithRedis('budgets while Redis is away', () => {
       if (by === 'process') waits.push(performance.now() - at);
     };
     await decide('before');
-    await fleet.redis('CLIENT', 'PAUSE', 500, 'ALL');
+    await fleet.redis('CLIENT', 'PAUSE', ENDLESS_MS, 'ALL');
     await Promise.all(Array.from({ length: 20 }, (_, i) => decide(`at-once-${i}`)));
     expect(waits).toHaveLength(20);
-    expect(Math.max(...waits)).toBeLessThan(250);
+    expect(Math.max(...waits)).toBeLessThan(ENDLESS_MS / 2);
     waits.length = 0;
     for (let i = 0; i < 50; i += 1) await decide(`later-${i}`);
     expect(waits).toHaveLength(50);
@@ -130,8 +137,8 @@ describeWithRedis('budgets while Redis is away', () => {
   });
 
   test('I14: Redis is emptied under load: no pod exceeds its share meanwhile, all of it is back before Redis decides, to the limit exactly', async () => {
-    // Part of it is how long each gets to tell before any asks.
-    const both = await two({ intervals: { ...QUICK, retryMs: 500 } });
+    // How long Redis learns, and then each gets to tell before any asks: longer than a busy machine stands still.
+    const both = await two({ timeoutMs: 1_000, intervals: { ...QUICK, beatMs: 500, retryMs: 3_000 } });
     const asks = [of('tokens', 10_000, 100), slot(50), of('cost_day', 1e9, 1_000)];
     let soFar: Actual = { tokens: 50, cost_day: 10 };
     for (const [i, one] of both.entries()) {
@@ -159,7 +166,8 @@ describeWithRedis('budgets while Redis is away', () => {
         expect(decision.levels[0]?.used ?? 100).toBeGreaterThanOrEqual(admitted - 2);
         expect(decision.levels[0]?.used ?? 100).toBeLessThanOrEqual(admitted);
       }
-      await pause(3);
+      // Each has taken its share before Redis decides: who still decided alone would be counted a moment late.
+      if (n > 40) await pause(3);
     }
     expect(met.process).toBeGreaterThan(0);
     expect(met.redis).toBeGreaterThanOrEqual(60);
@@ -172,7 +180,8 @@ describeWithRedis('budgets while Redis is away', () => {
   });
 
   test('I14: use that is over is back within one beat of each pod', async () => {
-    const both = await two();
+    const beatMs = 800;
+    const both = await two({ intervals: { ...QUICK, beatMs } });
     for (const [i, one] of both.entries()) {
       for (let n = 0; n < 15; n += 1) await one.reserve(`${i}.${n}`, chain(ask(100)));
       for (let n = 0; n < 15; n += 1) one.settle(`${i}.${n}`, { requests: 1 });
@@ -181,8 +190,8 @@ describeWithRedis('budgets while Redis is away', () => {
     const emptiedAt = performance.now();
     await fleet.redis('FLUSHALL');
     await until('all of it', async () => (await usedOf(both[0], [ask(100)]))[0] === 30);
-    // A beat, a moment for the tell, and what a busy machine takes.
-    expect(performance.now() - emptiedAt).toBeLessThan(QUICK.beatMs + 200);
+    // A beat, a moment for the tell, and what a busy machine takes: not a second beat.
+    expect(performance.now() - emptiedAt).toBeLessThan(2 * beatMs - 100);
   });
 
   test('a slot is still held after an outage longer than its lease, and its call settles', async () => {
@@ -204,15 +213,16 @@ describeWithRedis('budgets while Redis is away', () => {
   });
 
   test('beats that were refused renew nothing: the first one that is heard does', async () => {
-    const budgets = await pod('a', { intervals: { ...QUICK, leaseMs: 3_000 } });
+    const budgets = await pod('a', { intervals: { ...QUICK, leaseMs: 6_000 } });
     await budgets.reserve('held', chain(slot(1)));
     const lease = async () => Number(await fleet.redis('ZSCORE', '{test}:lease', 'held'));
     const before = await lease();
     await fleet.redis('CONFIG', 'SET', 'maxmemory-policy', 'noeviction', 'maxmemory', '1');
-    await pause(1_200);
+    // A third of the lease has passed: had a refused beat counted, the next were due a third later.
+    await pause(2_300);
     expect([budgets.state().up, await lease()]).toEqual([false, before]);
     await fleet.redis('CONFIG', 'SET', 'maxmemory', '0');
-    await until('it is renewed', async () => (await lease()) > before, 600);
+    await until('it is renewed', async () => (await lease()) > before, 1_500);
   });
 
   test('what was on its way when Redis went away, and came back empty, is counted once', async () => {
