@@ -5,6 +5,9 @@ import { UsageError, type Command, type Io } from './commands/command.ts';
 import { VERSION } from './commands/version.ts';
 import { codeOf, messageOf } from './wire/record.ts';
 
+/** As package.json's `engines` says. */
+const OLDEST_NODE = 24;
+
 const COMMANDS: Readonly<Record<string, { readonly about: string; readonly load: () => Promise<Command> }>> = {
   serve: { about: 'the sidecar', load: async () => (await import('./commands/serve.ts')).serve },
   demo: { about: 'everything on one machine, with simulated providers', load: async () => (await import('./commands/demo.ts')).demo },
@@ -21,6 +24,10 @@ function help(): string {
 
 async function main(argv: readonly string[], io: Io): Promise<number> {
   const [name, ...args] = argv;
+  if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
+    io.stderr(`spillway needs Node ${OLDEST_NODE} or newer; this is ${process.versions.node}.\n`);
+    return 2;
+  }
   if (name === '--version') {
     io.stdout(`${VERSION}\n`);
     return 0;
@@ -58,9 +65,9 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-// Before anything else is loaded: a SIGTERM while starting is an orderly stop too.
+// Before anything else is loaded: a SIGTERM while starting is an orderly stop too. So is a terminal that closes (SIGHUP).
 const stop = new AbortController();
-process.on('SIGTERM', () => stop.abort()).on('SIGINT', () => stop.abort());
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
 
 const code = await main(process.argv.slice(2), {
   stdout: (line) => void process.stdout.write(line),

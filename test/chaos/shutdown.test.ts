@@ -151,10 +151,10 @@ describeWithRedis('under 20 running streams', () => {
 });
 
 describe('with no request running', () => {
-  test('it is gone at once, whatever connections are kept open', async () => {
+  test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('it is gone at once, whatever connections are kept open: %s', async (signal) => {
     const sidecar = await start();
     expect(failures([await chat(sidecar.url, { model: 'quick' })])).toEqual([]);
-    sidecar.kill('SIGTERM');
+    sidecar.kill(signal);
     expect(await onTime(sidecar.exited, 5_000)).toEqual({ code: 0, signal: null });
     expect(sidecar.stderr()).toBe('');
     expect(sidecar.logs().at(-1)).toMatchObject({ msg: 'stopped' });

@@ -3,6 +3,7 @@ import { afterMark } from '../../wire/plain-bytes.ts';
 import { parseJson } from '../../wire/record.ts';
 import type { Answer } from '../types.ts';
 import { classifyBody } from './errors.ts';
+import { isList } from './spans.ts';
 import { readUsage } from './usage.ts';
 
 /** Reads a whole JSON answer: is it one, and what did it use? */
@@ -20,7 +21,7 @@ export class OpenAiAnswerReader {
     const { scanner } = this;
     // Clients pass over a byte order mark.
     if (!scanner.scan(body, afterMark(body))) return { ok: false, failure: { reason: 'malformed_response', divert: true } };
-    if (scanner.span(this.member) === undefined) {
+    if (!isList(body, scanner.span(this.member))) {
       // Some servers answer 200 with an error in the body.
       return { ok: false, failure: scanner.span('error') ? classifyBody(200, parseJson(body.toString())) : { reason: 'malformed_response', divert: true } };
     }

@@ -32,3 +32,15 @@ export function wholeNumber(body: Buffer, span: Span | undefined): number | unde
   const value = Number(textAt(body, span));
   return Number.isSafeInteger(value) && value > 0 ? value : undefined;
 }
+
+const OPEN_LIST = 0x5b;
+
+/** A list without members; there may be white space in it. */
+export function isEmptyList(body: Buffer, { start, end }: Span): boolean {
+  return body[start] === OPEN_LIST && (end - start === 2 || (end - start < 16 && body.toString('latin1', start + 1, end - 1).trim() === ''));
+}
+
+/** A list with members. */
+export function isList(body: Buffer, span: Span | undefined): boolean {
+  return span !== undefined && body[span.start] === OPEN_LIST && !isEmptyList(body, span);
+}

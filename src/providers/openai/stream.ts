@@ -4,6 +4,7 @@ import { eventData, eventName } from '../../wire/sse.ts';
 import type { EventKind, Failure, SoFar, StreamReader, Usage } from '../types.ts';
 import { isHarmless } from './damaged.ts';
 import { classifyBody } from './errors.ts';
+import { isEmptyList } from './spans.ts';
 import type { TextKept } from './text-kept.ts';
 import { readUsage } from './usage.ts';
 
@@ -75,7 +76,7 @@ export class OpenAiStreamReader implements StreamReader {
     const choices = scanner.span('choices');
     const hasUsage = usage !== undefined && data[usage.start] === 0x7b;
     if (hasUsage) this.usage = readUsage(parseJson(data.toString('utf8', usage.start, usage.end))) ?? this.usage;
-    if (choices !== undefined && !isEmptyArray(data, choices)) return this.readChoices(data, choices);
+    if (choices !== undefined && !isEmptyList(data, choices)) return this.readChoices(data, choices);
     if (choices === undefined && isError(event, data)) return this.fails(parseJson(data.toString()));
     return hasUsage && this.omitUsage ? 'omit' : 'pass';
   }
@@ -167,10 +168,6 @@ function saysSomething(choice: Record<string, unknown>): boolean {
 function isContent(delta: unknown): boolean {
   if (!isRecord(delta)) return false;
   return Object.entries(delta).some(([name, value]) => name !== 'role' && value !== null && value !== '' && !(Array.isArray(value) && value.length === 0));
-}
-
-function isEmptyArray(data: Buffer, { start, end }: Span): boolean {
-  return data[start] === OPEN_LIST && (end - start === 2 || (end - start < 16 && data.toString('latin1', start + 1, end - 1).trim() === ''));
 }
 
 /** Told by the event's name, or (older vLLM) by the object's: not by a member of its own. */

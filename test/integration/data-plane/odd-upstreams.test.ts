@@ -43,6 +43,12 @@ test('a byte order mark within a stream is no mark', async () => {
   expect((await ask(stack.url, hi({ stream: true }))).text).toContain('"code":"malformed_response"');
 });
 
+test.each(['{"choices":null}', '{"choices":[]}', '{"choices":[ \n]}', '{"choices":{}}', '{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":0}}'])('%s is no answer', async (body) => {
+  const upstream = await startUpstream((res) => void res.writeHead(200, { 'content-type': typeOf(false) }).end(body));
+  const stack = await startStack({ primary: { baseUrl: upstream.baseUrl } });
+  expect((await ask(stack.url, hi())).headers).toMatchObject({ 'x-spillway-model': 'backup', 'x-spillway-reason': 'malformed_response' });
+});
+
 test('what a defect of ours breaks off is answered, and holds nothing', async () => {
   const upstream = await startUpstream((res) => void res.writeHead(200, { 'content-type': typeOf(false) }).end(ANSWER));
   const stack = await startStack({ primary: { baseUrl: upstream.baseUrl, limits: { concurrency: 1 } } });
