@@ -113,9 +113,10 @@ export class Attempt implements Dispatcher.DispatchHandler, Deadline, StreamHook
     const type = firstOf(headers['content-type']) ?? '';
     if (status >= 300) return;
     const { request, recovery } = this.call;
-    if (type.includes('text/event-stream')) this.live = new AnswerStream(request.streamReader(recovery === 'continue'), this, recovery === 'buffer');
-    // Half a stream cannot end as anything else.
-    else if (request.continues) this.fail(MALFORMED);
+    const isStream = type.includes('text/event-stream');
+    if (isStream && request.stream) this.live = new AnswerStream(request.streamReader(recovery === 'continue'), this, recovery === 'buffer');
+    // Nobody asked for a stream; half a stream cannot end as anything else. Clients would read nothing in it, and say nothing.
+    else if (isStream || request.continues) this.fail(MALFORMED);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -226,10 +227,10 @@ export class Attempt implements Dispatcher.DispatchHandler, Deadline, StreamHook
       this.settle({ kind: 'failed', failure: this.call.provider.classify(head.status, header, body), sent: true, silent: false, head, body });
     } else {
       const answer = this.call.request.readAnswer(body);
-      if (answer.ok) {
+      if (answer.ok && !this.call.request.stream) {
         this.settle({ kind: 'answer', head, body, usage: answer.usage, held: this.taken });
         this.taken = 0;
-      } else this.settle({ kind: 'failed', failure: answer.failure, sent: true, silent: false });
+      } else this.settle({ kind: 'failed', failure: answer.ok ? MALFORMED : answer.failure, sent: true, silent: false });
     }
     this.finish(abort);
   }

@@ -16,6 +16,12 @@ afterEach(() => {
 });
 
 describe.each([true, false])('stream: %s', (stream) => {
+  test('the other kind of answer than was asked for is none: clients read nothing in it', async () => {
+    const upstream = await startUpstream((res) => void res.writeHead(200, { 'content-type': typeOf(!stream) }).end(bodyOf(!stream)));
+    const stack = await startStack({ primary: { baseUrl: upstream.baseUrl } });
+    expect((await ask(stack.url, hi({ stream }))).headers).toMatchObject({ 'x-spillway-model': 'backup', 'x-spillway-reason': 'malformed_response' });
+  });
+
   test('a header that stands twice, as proxies in a row write it', async () => {
     const upstream = await startUpstream((res) => {
       res.writeHead(200, ['content-type', typeOf(stream), 'content-type', typeOf(stream), 'connection', 'keep-alive', 'connection', 'x-hop', 'x-hop', '1']);
