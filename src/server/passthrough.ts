@@ -47,6 +47,8 @@ interface Call {
   sent: boolean;
   /** Why the upstream's answer is none, or not whole. */
   failure?: Reason;
+  /** Ends the waiting for an answer. */
+  broken?: (error: Error) => void;
   /** The upstream's answer, as far as its status says how the upstream is. */
   said?: Said;
 }
@@ -159,13 +161,21 @@ async function load(calls: WeakMap<IncomingMessage, Call>, { proxyEnv }: Passthr
         // `on` is one of the plugins that are left out.
         plugins: [
           (server) => {
-            server.on('proxyReq', (outgoing, req) => watch(outgoing, calls.get(req)!));
+            server.on('proxyReq', (outgoing, req, res) => watch(outgoing, res, calls.get(req)!));
             server.on('proxyRes', (answer, req, res) => {
-              calls.get(req)!.said = saidBy(answer);
+              const call = calls.get(req)!;
+              // Node throws when it is to write such a status, and nobody catches that.
+              if (answer.statusCode! < 200) {
+                call.failure = 'malformed_response';
+                // At once: the proxy leaves alone what is answered already.
+                give(req, res, call.target, { model: call.target.name, reason: call.failure });
+                return void answer.destroy();
+              }
+              call.said = saidBy(answer);
               keepReturnable(answer, res);
               // Of a caller who left, the answer is given up after `res`.
               answer.once('error', () => {
-                if (!res.destroyed) calls.get(req)!.failure ??= 'connection';
+                if (!res.destroyed) call.failure ??= 'connection';
               });
             });
           },
@@ -177,6 +187,7 @@ async function load(calls: WeakMap<IncomingMessage, Call>, { proxyEnv }: Passthr
   };
   return (req, res) =>
     new Promise((resolve, reject) => {
+      calls.get(req)!.broken = reject;
       // It calls back only for an error.
       void proxyTo(calls.get(req)!.target.origin)(req, res, reject).then(resolve, reject);
     });
@@ -196,17 +207,24 @@ function reportOfCall({ failure, said }: Call, breaker: Policy['breaker']): Repo
 
 const KEPT_BACK = new Set(['content-length', 'content-encoding', 'transfer-encoding', 'date']);
 
-function keepReturnable({ headers }: IncomingMessage, res: ServerResponse): void {
+function keepReturnable(answer: IncomingMessage, res: ServerResponse): void {
+  const { headers } = answer;
   const named = namedBy(headers.connection);
   for (const name of Object.keys(headers)) {
     if (!KEPT_BACK.has(name) && (!isReturnable(name) || named?.includes(name))) delete headers[name];
   }
   // The proxy would have it kept alive whatever the caller asked for.
   headers.connection = res.shouldKeepAlive ? 'keep-alive' : 'close';
+  // Means nothing to anyone, and Node throws for some of its bytes.
+  answer.statusMessage = '';
 }
 
 /** No silence is longer than a call may be: neither the upstream's nor that of a caller who brings or takes no more. */
-function watch(outgoing: ClientRequest, call: Call): void {
+function watch(outgoing: ClientRequest, res: ServerResponse, call: Call): void {
+  // After a 101 that nobody asked for, Node closes the request and says neither that there is an answer nor an error.
+  outgoing.once('close', () => {
+    if (call.said === undefined && !res.headersSent && !res.destroyed) call.broken?.(new Error('closed without an answer'));
+  });
   const giveUp = (): void => {
     call.failure = 'timeout';
     outgoing.destroy(new Error('timed out'));
@@ -224,9 +242,13 @@ function watch(outgoing: ClientRequest, call: Call): void {
 
 /** The sidecar's own answer; one of the model's that has begun is broken off. */
 function refuse(req: IncomingMessage, res: ServerResponse, target: Target, tried: Tried, { recorder }: PassthroughDeps): void {
+  recorder.passed(target, tried.reason);
+  if (res.headersSent || res.destroyed) res.destroy();
+  else give(req, res, target, tried);
+}
+
+function give(req: IncomingMessage, res: ServerResponse, target: Target, tried: Tried): void {
   const refused = refusal(target.name, [tried]);
-  recorder.passed(target, refused.reason);
-  if (res.headersSent || res.destroyed) return void res.destroy();
   const attempts = res.hasHeader('x-spillway-attempts') ? '1' : '0';
   for (const header of res.getHeaderNames()) res.removeHeader(header);
   const headers = [...refused.headers, 'x-spillway-group', target.name, 'x-spillway-attempts', attempts, 'x-spillway-reason', refused.reason];

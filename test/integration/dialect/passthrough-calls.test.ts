@@ -132,6 +132,32 @@ describe('ends', () => {
     server.close();
   });
 
+  test.each([
+    ['switches protocols', 'HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\nhello', 'connection'],
+    ['has a status that is none', 'HTTP/1.1 099 X\r\ncontent-length: 2\r\n\r\n{}', 'malformed_response'],
+  ])('an upstream that %s: 502, and the place is free', async (_, answer, reason) => {
+    const server = createServer((socket) => void socket.on('error', () => undefined).once('data', () => void socket.write(answer)));
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+    const stack = await startStack({ primary: { ...busy.primary, baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1` } });
+    for (let i = 0; i < 2; i++) {
+      const reply = await list(stack);
+      expect([reply.status, reply.end, codeIn(reply.text), reply.headers['x-spillway-reason']]).toEqual([502, 'whole', reason, reason]);
+      await stack.atRest();
+    }
+    expect(await stack.used('primary', 'concurrency')).toBe(0);
+    expect(await stack.metric('spillway_attempts_total', { model: 'primary', outcome: 'failed', reason })).toBe(2);
+    server.close();
+  });
+
+  test('a reason phrase with bytes that Node does not write is left out', async () => {
+    const server = createServer((socket) => void socket.on('error', () => undefined).once('data', () => void socket.end('HTTP/1.1 200 O\x01K\r\ncontent-length: 2\r\n\r\n{}')));
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+    const stack = await startStack({ primary: { ...busy.primary, baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1` } });
+    expect(await list(stack)).toMatchObject({ status: 200, text: '{}' });
+    await stack.atRest();
+    server.close();
+  });
+
   test('an upstream that answers before it has read all: its answer comes', async () => {
     const early = createServer((socket) => {
       socket.on('error', () => undefined).once('data', () => void socket.end('HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno'));
