@@ -7,6 +7,8 @@ import type { Timers } from './timers.ts';
 
 export type BudgetsEvent =
   | { readonly kind: 'degraded'; readonly error: string }
+  /** While it is away: another reason than any before. */
+  | { readonly kind: 'still_away'; readonly error: string }
   | { readonly kind: 'recovered'; readonly awayMs: number };
 
 export interface LinkOptions {
@@ -14,7 +16,7 @@ export interface LinkOptions {
   readonly beat: () => Promise<void>;
   /** Every time a beat was answered. @param awayMs how long Redis was away before it, 0 if it was not */
   readonly onBeat: (awayMs: number) => void;
-  /** Once per change; a first connection that succeeds is none. */
+  /** Once per change, and once for each text of an error; a first connection that succeeds is none. */
   readonly onEvent: (event: BudgetsEvent) => void;
   readonly message: (error: unknown) => string;
   readonly clock: () => number;
@@ -23,11 +25,16 @@ export interface LinkOptions {
   readonly retryMs: number;
 }
 
+/** As many texts are told of one outage; no server may fill the log. */
+const MOST_TEXTS = 20;
+
 export class Link {
   readonly #options: LinkOptions;
   #state: 'starting' | 'up' | 'away' | 'closed' = 'starting';
   #lastError: string | null = null;
   #awaySince = 0;
+  /** The errors of this outage. */
+  readonly #told = new Set<string>();
   #beating = false;
   #cancel = () => undefined as void;
   #waiting: (() => void)[] = [];
@@ -55,13 +62,24 @@ export class Link {
 
   failed(error: unknown): void {
     if (this.#state === 'closed') return;
-    this.#lastError = this.#options.message(error);
-    if (this.#state === 'away') return;
+    const text = this.#options.message(error);
+    this.#lastError = text;
+    const isNew = !this.#told.has(text) && this.#told.size < MOST_TEXTS;
+    if (isNew) this.#told.add(text);
+    if (this.#state === 'away') {
+      if (isNew) this.#options.onEvent({ kind: 'still_away', error: text });
+      return;
+    }
     this.#state = 'away';
     this.#awaySince = this.#options.clock();
     this.#schedule();
     this.#release();
-    this.#options.onEvent({ kind: 'degraded', error: this.#lastError });
+    this.#options.onEvent({ kind: 'degraded', error: text });
+  }
+
+  /** The client closes after every error that keeps it from connecting: it is the error that says why. */
+  disconnected(): void {
+    if (this.#lastError === null) this.failed(new Error('the connection to Redis closed'));
   }
 
   /** Beats now; a probe while Redis is away. */
@@ -92,6 +110,7 @@ export class Link {
     const awayMs = this.#state === 'away' ? Math.max(1, this.#options.clock() - this.#awaySince) : 0;
     this.#state = 'up';
     this.#lastError = null;
+    this.#told.clear();
     this.#release();
     if (awayMs > 0) this.#options.onEvent({ kind: 'recovered', awayMs });
     this.#options.onBeat(awayMs);

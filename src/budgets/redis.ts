@@ -111,7 +111,7 @@ export class RedisBudgets implements Budgets {
       retryMs,
     });
     client.on('error', (error: unknown) => this.#link.failed(error));
-    client.on('close', () => this.#link.failed(new Error('the connection to Redis closed')));
+    client.on('close', () => this.#link.disconnected());
     client.on('ready', () => void this.#link.tick());
     if (client.status === 'ready') void this.#link.tick();
   }

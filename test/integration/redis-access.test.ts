@@ -2,8 +2,11 @@
 import { expect, test } from '@jest/globals';
 import type { Cluster, Redis } from 'ioredis';
 import { readFileSync } from 'node:fs';
+import { setTimeout as later } from 'node:timers/promises';
 import { rootCertificates } from 'node:tls';
 import { connectRedis, secretsOf, type RedisSettings } from '../../src/budgets/client.ts';
+import { createBudgets } from '../../src/budgets/create.ts';
+import type { BudgetsEvent } from '../../src/budgets/link.ts';
 import { safeMessage } from '../../src/budgets/safe-message.ts';
 import { atEnd, kept } from '../support/cleanups.ts';
 import { ask, until } from '../support/redis-ask.ts';
@@ -11,7 +14,8 @@ import { startCluster } from '../support/redis-cluster.ts';
 import { startSentinels } from '../support/redis-sentinel.ts';
 import { secretFile, settingsOf, type SecretFile } from '../support/redis-settings.ts';
 import { CA_FILE, startTls } from '../support/redis-tls.ts';
-import { describeWithRedis, startRedis } from '../support/redis.ts';
+import { window } from '../../src/wire/window.ts';
+import { describeWithRedis, freePort, startRedis } from '../support/redis.ts';
 
 describeWithRedis('access to Redis', () => {
   const file = (text: string): SecretFile => {
@@ -121,6 +125,61 @@ describeWithRedis('access to Redis', () => {
     await until('refused', () => errors.length > 0);
     ca.replace(readFileSync(CA_FILE, 'utf8'));
     await until('connected', answers);
+  });
+
+  const watched = async (settings: RedisSettings) => {
+    const events: BudgetsEvent[] = [];
+    const budgets = await createBudgets({ redis: settings, keyPrefix: 'spillway', window: window(), pod: 'a', onEvent: (event) => events.push(event) });
+    atEnd(() => budgets.close());
+    return { budgets, events, errors: () => events.flatMap((event) => ('error' in event ? [event.error] : [])) };
+  };
+
+  test('why Redis cannot be used is what the state says, also after the connection was closed for it', async () => {
+    const locked = kept(await startRedis({ args: ['--requirepass', 'right-secret'] }));
+    const secure = kept(await startTls());
+    const ways: [redis: object, why: RegExp][] = [
+      [{ url: locked.url, password: { env: 'WRONG' } }, /WRONGPASS/],
+      [{ url: locked.url }, /NOAUTH/],
+      [{ host: 'no-such-host.invalid' }, /ENOTFOUND|EAI_AGAIN/],
+      [{ host: '127.0.0.1', port: await freePort() }, /ECONNREFUSED/],
+      [{ url: `rediss://localhost:${secure.tlsPort}` }, /certificate/i],
+    ];
+    for (const [redis, why] of ways) {
+      const { budgets, events, errors } = await watched(settingsOf(redis, { WRONG: 'wrong-secret' }));
+      await until(`told: ${why}`, () => why.test(budgets.state().lastError ?? ''));
+      // Several times more it tries and is closed.
+      const seen = new Set<string | null>();
+      for (const end = Date.now() + 700; Date.now() < end; ) {
+        seen.add(budgets.state().lastError);
+        await later(5);
+      }
+      for (const one of seen) expect(one).toMatch(why);
+      expect(errors().some((text) => why.test(text))).toBe(true);
+      expect(errors()).toEqual([...new Set(errors())]);
+      expect(events[0]!.kind).toBe('degraded');
+      expect(JSON.stringify(events)).not.toMatch(/(?:wrong|right)-secret/);
+    }
+  });
+
+  test('a password that is changed while the program runs: the refusal is told once, and again after the next time', async () => {
+    const server = kept(await startRedis({ args: ['--requirepass', 'first-secret'] }));
+    const password = file('first-secret');
+    const { budgets, events, errors } = await watched(settingsOf({ url: server.url, password: { file: password.path } }));
+    await until('connected', () => budgets.state().up);
+    let [now, next] = ['first-secret', 'second-secret'];
+    for (const times of [1, 2]) {
+      await ask(server.port, ['CONFIG', 'SET', 'requirepass', next], { password: now });
+      await ask(server.port, ['CLIENT', 'KILL', 'TYPE', 'normal'], { password: next });
+      await until('told why', () => /WRONGPASS/.test(budgets.state().lastError ?? ''));
+      await later(500);
+      expect(errors().filter((text) => text.includes('WRONGPASS'))).toHaveLength(times);
+      password.replace(next);
+      await until('connected again', () => budgets.state().up);
+      expect(budgets.state().lastError).toBe(null);
+      [now, next] = [next, 'third-secret'];
+    }
+    expect(events.at(-1)).toMatchObject({ kind: 'recovered' });
+    expect(JSON.stringify(events)).not.toMatch(/(?:first|second|third)-secret/);
   });
 
   test('a cluster with TLS, by name', async () => {

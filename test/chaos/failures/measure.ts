@@ -91,13 +91,13 @@ export async function measure(stage: Stage, { name, begin, lastsMs, end, alone }
     spanMs,
     recoveredMs: watch.alone.size === 0 ? null : recoveredAt - overAt,
     apartMs: apart(stage, overAt, recoveredAt),
-    lost: changes(stage, beganAt).flatMap(({ change }) => change.error ?? []),
+    lost: changes(stage, beganAt).flatMap(({ change }) => (change.kind === 'degraded' ? (change.error ?? []) : [])),
     lostAgain: changes(stage, recoveredAt + 1).some(({ change }) => change.kind === 'degraded'),
   };
 }
 
 interface Change {
-  readonly kind: 'degraded' | 'recovered';
+  readonly kind: 'degraded' | 'still_away' | 'recovered';
   readonly error?: string;
 }
 
