@@ -5,7 +5,7 @@ import type { RequestListener, Server } from 'node:http';
 import { createBudgets } from '../budgets/create.ts';
 import type { Budgets, WindowShape } from '../budgets/types.ts';
 import type { Source, WatchedSource } from '../config/sources/configmap.ts';
-import { resolveSecret, SecretError, type Environment } from '../config/secrets.ts';
+import { resolveKey, SecretError, type Environment } from '../config/secrets.ts';
 import { SecretFiles } from '../config/sources/secret-files.ts';
 import type { Config } from '../config/types.ts';
 import { LearnedOutput } from '../decide/learned-output.ts';
@@ -214,12 +214,12 @@ function engineDiffers(before: Config, after: Config): boolean {
   return JSON.stringify([before.redis, before.budgets]) !== JSON.stringify([after.redis, after.budgets]);
 }
 
-function secretOrWarn(model: string, ref: Parameters<typeof resolveSecret>[0], env: Environment, log: Log): string | undefined {
+function secretOrWarn(model: string, ref: Parameters<typeof resolveKey>[0], env: Environment, log: Log): string | undefined {
   try {
-    return resolveSecret(ref, env, readText);
+    return resolveKey(ref, env, readText);
   } catch (error) {
     if (!(error instanceof SecretError)) throw error;
-    log.error({ model }, `the key of this model is missing: ${error.message}`);
+    log.error({ model }, `the key of this model cannot be used: ${error.message}`);
     return undefined;
   }
 }

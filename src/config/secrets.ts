@@ -1,4 +1,5 @@
 /** The values behind references. They go to whoever asked and into no message. */
+import { HEADER_TEXT } from './schema/http.ts';
 import type { Config, SecretRef } from './types.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -17,7 +18,18 @@ export class SecretError extends Error {
 
 /** @param readFile reads a whole file as text; given, so that tests need no files and callers choose the disk */
 export function resolveSecret(ref: SecretRef, env: Environment, readFile: (path: string) => string): string {
-  const value = 'env' in ref ? fromEnv(ref, env) : fromFile(ref, readFile);
+  return checked(ref, 'env' in ref ? fromEnv(ref, env) : fromFile(ref, readFile));
+}
+
+/** Of a key that a header carries: what editors and shells leave around it is taken off. */
+export function resolveKey(ref: SecretRef, env: Environment, readFile: (path: string) => string): string {
+  // This also takes off a byte order mark.
+  const value = checked(ref, ('env' in ref ? fromEnv(ref, env) : fromFile(ref, readFile)).trim());
+  if (!HEADER_TEXT.test(value)) throw new SecretError(ref, 'holds a character that no header can carry, such as a long dash or a curly quote: copy the key anew');
+  return value;
+}
+
+function checked(ref: SecretRef, value: string): string {
   // A line break inside would end the header that carries the key.
   // oxlint-disable-next-line no-control-regex
   if (/[\u0000-\u001F\u007F]/.test(value)) throw new SecretError(ref, 'holds a line break or another control character');

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { parseConfig } from '../../../src/config/load.ts';
-import { checkSecrets, references, resolveSecret } from '../../../src/config/secrets.ts';
+import { checkSecrets, references, resolveKey, resolveSecret } from '../../../src/config/secrets.ts';
 
 const none = (): string => {
   throw Object.assign(new Error('secret text'), { code: 'ENOENT' });
@@ -27,6 +27,26 @@ test('what is wrong names the place and never the content', () => {
   expect(failure(() => resolveSecret({ env: 'KEY' }, { KEY: '' }, none)).message).toBe('the environment variable KEY is empty');
   expect(failure(() => resolveSecret({ file: '/k' }, {}, none)).message).toBe('the file /k does not exist');
   expect(failure(() => resolveSecret({ file: '/k' }, {}, () => 'a\nb\n')).message).toBe('the file /k holds a line break or another control character');
+});
+
+test('a key that no header can carry is refused without showing it; what an editor leaves around one is taken off', () => {
+  const asFile = (text: string) => resolveKey({ file: '/k' }, {}, () => text);
+  const asVariable = (text: string) => resolveKey({ env: 'KEY' }, { KEY: text }, none);
+  for (const around of ['sk-é', '\uFEFFsk-é', '\uFEFFsk-é\r\n', ' \tsk-é \n\n', 'sk-é\n']) {
+    expect([asFile(around), asVariable(around)]).toEqual(['sk-é', 'sk-é']);
+  }
+  for (const inside of ['sk\u2013proj', 'sk-\uFEFFproj', 'sk-\u{1F600}', 'sk-\uFFFD']) {
+    expect(failure(() => asFile(inside)).message).toMatch(/^the file \/k holds a character that no header can carry/);
+    expect(failure(() => asVariable(inside))).toMatchObject({ name: 'SecretError', message: expect.stringMatching(/^the environment variable KEY holds a character/) });
+    expect(failure(() => asFile(inside)).message).not.toMatch(/sk|proj/);
+  }
+  expect(failure(() => asFile('a\nb')).message).toBe('the file /k holds a line break or another control character');
+  expect(failure(() => asVariable('a\tb')).message).toBe('the environment variable KEY holds a line break or another control character');
+  for (const nothing of ['', ' \n', '\uFEFF']) expect(failure(() => asFile(nothing)).message).toBe('the file /k is empty');
+});
+
+test('a password of Redis is no header: it may hold anything but control characters', () => {
+  expect(resolveSecret({ env: 'KEY' }, { KEY: ' pass\u2013wörd ' }, none)).toBe(' pass\u2013wörd ');
 });
 
 test('missing variables are listed with the keys that name them', () => {
