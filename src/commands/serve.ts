@@ -81,9 +81,14 @@ export async function serve(args: string[], io: Io, shape = window(), maxAgeMs: 
 function failed(error: unknown, path: string, io: Io): number {
   if (error instanceof ConfigRefused) io.stderr(`${error.message}\n`);
   else if (error instanceof CannotListen || error instanceof CannotWatch || error instanceof SecretError) io.stderr(`spillway serve: ${error.message}\n`);
-  else if (codeOf(error)?.startsWith('E')) io.stderr(`spillway serve: ${pathOf(error) ?? path} cannot be read: ${messageOf(error)}\n`);
+  else if (isFileError(error)) io.stderr(`spillway serve: ${pathOf(error) ?? path} cannot be read: ${messageOf(error)}\n`);
   else throw error;
   return 1;
+}
+
+/** Codes of the system, such as ENOENT; Node's own (ERR_...) say nothing about a file. */
+function isFileError(error: unknown): boolean {
+  return /^E[A-Z0-9]+$/.test(codeOf(error) ?? '');
 }
 
 /** Of a file that could not be read: it may also be one that the configuration names. */

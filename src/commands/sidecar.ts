@@ -28,6 +28,7 @@ import { Dispatchers } from '../upstream/dispatchers.ts';
 import type { Address } from '../wire/address.ts';
 import { CoarseTimer } from '../wire/coarse-timer.ts';
 import { HeldBytes } from '../wire/held-bytes.ts';
+import { proxySettings } from './proxy-settings.ts';
 import { redisSettings } from './redis-settings.ts';
 import { listen } from './listen.ts';
 import { VERSION } from './version.ts';
@@ -76,7 +77,8 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const learned = new LearnedOutput();
   const flood = new FloodGuard({ now: timer.now });
   const recorder = new Recorder(instruments, timer.now);
-  const dispatchers = new Dispatchers(proxySettings(env));
+  const proxies = proxySettings(env);
+  const dispatchers = new Dispatchers(proxies);
   let budgets: BudgetsHolder | undefined;
   const opened = Promise.withResolvers<void>();
   let replaced: Promise<void> = opened.promise;
@@ -147,7 +149,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     gateway,
     recorder,
     readers: { chat: openAiRequestReader('chat'), completions: openAiRequestReader('completions'), embeddings: openAiRequestReader('embeddings') },
-    passthrough: passthrough({ runtime: keeper.runtime, budgets: budgets.current, recorder, newId, now: timer.now, draining: () => draining, proxyEnv: env }),
+    passthrough: passthrough({ runtime: keeper.runtime, budgets: budgets.current, recorder, newId, now: timer.now, draining: () => draining, proxyEnv: { ...proxies } }),
     flood,
     limits: { bodyBytes: options.bodyBytes, bodyIdleMs: options.bodyIdleMs },
     held,
@@ -226,15 +228,6 @@ function secretOrWarn(model: string, ref: Parameters<typeof resolveKey>[0], env:
 
 function readText(path: string): string {
   return readFileSync(path, 'utf8');
-}
-
-/** Lower case first, as curl has it: HTTP_PROXY in upper case may be a CGI header. */
-function proxySettings(env: Environment): { HTTP_PROXY: string | undefined; HTTPS_PROXY: string | undefined; NO_PROXY: string | undefined } {
-  return {
-    HTTP_PROXY: env['http_proxy'] ?? env['HTTP_PROXY'],
-    HTTPS_PROXY: env['https_proxy'] ?? env['HTTPS_PROXY'],
-    NO_PROXY: env['no_proxy'] ?? env['NO_PROXY'],
-  };
 }
 
 function later(ms: number): Promise<void> {
