@@ -5,7 +5,7 @@ import type { RequestListener, Server } from 'node:http';
 import { createBudgets } from '../budgets/create.ts';
 import type { Budgets, WindowShape } from '../budgets/types.ts';
 import type { Source, WatchedSource } from '../config/sources/configmap.ts';
-import { resolveKey, SecretError, type Environment } from '../config/secrets.ts';
+import type { Environment } from '../config/secrets.ts';
 import { SecretFiles } from '../config/sources/secret-files.ts';
 import type { Config } from '../config/types.ts';
 import { LearnedOutput } from '../decide/learned-output.ts';
@@ -49,6 +49,8 @@ export interface SidecarOptions {
   readonly log: Log;
   readonly window: WindowShape;
   readonly maxAgeMs: number;
+  /** How long a replaced key file may go unseen. */
+  readonly keyFilesMs?: number;
   readonly pod?: string;
 }
 
@@ -65,7 +67,6 @@ const HEADERS_TIMEOUT_MS = 15_000;
 /** Longer than the clients' own, so that it is they who close an idle connection. */
 const KEEP_ALIVE_MS = 75_000;
 const DRAIN_POLL_MS = 20;
-/** How long a replaced key file may go unseen. */
 const KEY_FILES_MS = 5_000;
 
 export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
@@ -107,7 +108,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     random: Math.random,
     now: () => new Date(),
     onEdit: (outcome, message) => options.source.tell?.(outcome === 'applied' ? { type: 'Normal', reason: 'ConfigReloaded', message } : { type: 'Warning', reason: 'ConfigRejected', message }),
-    secret: (model, ref) => secretOrWarn(model, ref, env, log),
+    secret: (model, ref) => keys.key(model, ref),
     onApply: (runtime, before) => {
       const engine = before !== undefined && engineDiffers(before.config, runtime.config) ? engineFor(runtime.config) : undefined;
       dispatchers.retain(new Set(runtime.targets.map((target) => target.origin)));
@@ -120,14 +121,21 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     },
   });
 
+  const keys = new SecretFiles({
+    inUse: keeper.inForce,
+    env,
+    readText,
+    onChange: () => keeper.renew(),
+    onProblem: (model, { message }, kept) =>
+      kept ? log.warn({ model }, `the key of this model cannot be read again; the one in use stays: ${message}`) : log.error({ model }, `the key of this model cannot be used: ${message}`),
+  });
   await options.source.open(
     (text) => keeper.take(text),
     (error) => keeper.fail(error),
   );
   budgets = new BudgetsHolder(await engineFor(keeper.runtime().config));
   opened.resolve();
-  const keys = new SecretFiles({ config: () => keeper.runtime().config, readText, onChange: () => keeper.renew() });
-  const lookingAtKeys = setInterval(() => keys.look(), KEY_FILES_MS).unref();
+  const lookingAtKeys = setInterval(() => keys.look(), options.keyFilesMs ?? KEY_FILES_MS).unref();
 
   let sequence = 0;
   const newId = (): string => `${pod}.${(sequence++).toString(36)}`;
@@ -214,16 +222,6 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
 
 function engineDiffers(before: Config, after: Config): boolean {
   return JSON.stringify([before.redis, before.budgets]) !== JSON.stringify([after.redis, after.budgets]);
-}
-
-function secretOrWarn(model: string, ref: Parameters<typeof resolveKey>[0], env: Environment, log: Log): string | undefined {
-  try {
-    return resolveKey(ref, env, readText);
-  } catch (error) {
-    if (!(error instanceof SecretError)) throw error;
-    log.error({ model }, `the key of this model cannot be used: ${error.message}`);
-    return undefined;
-  }
 }
 
 function readText(path: string): string {

@@ -66,6 +66,9 @@ export class ConfigKeeper {
     return this.current;
   };
 
+  /** Undefined: none was taken yet. */
+  readonly inForce = (): Runtime | undefined => this.current;
+
   readonly configState = (): ConfigState => this.state;
 
   private apply(config: Config, { hash, inactive }: Extract<LoadResult, { ok: true }>): void {

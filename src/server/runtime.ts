@@ -88,6 +88,8 @@ export interface Runtime {
   /** By every name that an app may use. */
   readonly routes: ReadonlyMap<string, Route>;
   readonly targets: readonly Target[];
+  /** By model, as they were read; for nobody's eyes. */
+  readonly keys: ReadonlyMap<string, string>;
   /** What "auto" means; undefined: no tasks are configured. */
   readonly tasks: TaskPicker | undefined;
   /** The names, for messages. */
@@ -98,7 +100,7 @@ export interface Runtime {
 
 export interface RuntimeDeps {
   readonly providers: ReadonlyMap<string, Provider>;
-  /** @throws with a message for the operator if the secret is not there */
+  /** Undefined: it is not there, and the operator was told. */
   readonly secret: (model: string, ref: NonNullable<ModelConfig['apiKey']>) => string | undefined;
   /** What is learned of each model, kept over reloads. */
   readonly meters: Map<string, Meter>;
@@ -109,7 +111,12 @@ export interface RuntimeDeps {
 }
 
 export function buildRuntime(config: Config, hash: string, source: string, deps: RuntimeDeps): Runtime {
-  const targets = new Map(Object.entries(config.models).map(([name, model]) => [name, buildTarget(name, model, deps)]));
+  const keys = new Map<string, string>();
+  for (const [name, { apiKey }] of Object.entries(config.models)) {
+    const key = apiKey && deps.secret(name, apiKey);
+    if (key !== undefined) keys.set(name, key);
+  }
+  const targets = new Map(Object.entries(config.models).map(([name, model]) => [name, buildTarget(name, model, keys.get(name), deps)]));
   const names = [...new Set([...Object.keys(config.groups), ...Object.keys(config.models)])];
   const routes = new Map<string, Route>();
   const reserving = { enforce: config.budgets.enforce };
@@ -148,6 +155,7 @@ export function buildRuntime(config: Config, hash: string, source: string, deps:
     loadedAt: deps.now(),
     routes,
     targets: all,
+    keys,
     tasks: config.tasks && compileTasks(config.tasks),
     known: names.join(', '),
     subjects: {
@@ -157,10 +165,9 @@ export function buildRuntime(config: Config, hash: string, source: string, deps:
   };
 }
 
-function buildTarget(name: string, model: ModelConfig, deps: RuntimeDeps): Target {
+function buildTarget(name: string, model: ModelConfig, key: string | undefined, deps: RuntimeDeps): Target {
   const provider = deps.providers.get(model.provider);
   const base = new URL(model.baseUrl ?? provider?.defaultBaseUrl ?? 'http://unused.invalid');
-  const key = model.apiKey && deps.secret(name, model.apiKey);
   const keyMissing = model.apiKey !== undefined && key === undefined;
   const configured = { 'accept-encoding': 'identity', ...lowerCased(model.headers) };
   const headers = [...Object.entries(configured).flat(), ...(provider && key !== undefined ? provider.authorize(key) : [])];

@@ -1,53 +1,81 @@
 /**
- * Files that hold keys, looked at every few seconds: a mounted Secret is replaced by a rename that no watcher of one file sees,
- * and a key that is a few seconds old is early enough.
+ * Keys of models, and the files that hold some: looked at every few seconds, as a mounted Secret is replaced by a rename that
+ * no watcher of one file sees, and a key that is a few seconds old is early enough. What is in use stays in use until its file
+ * holds another key.
  */
-import { references } from '../secrets.ts';
-import type { Config } from '../types.ts';
+import { resolveKey, SecretError, type Environment } from '../secrets.ts';
+import type { Config, SecretRef } from '../types.ts';
+
+/** What requests are served with now. */
+export interface InUse {
+  readonly config: Config;
+  /** By model. */
+  readonly keys: ReadonlyMap<string, string>;
+}
 
 export interface SecretFilesOptions {
-  readonly config: () => Config;
+  /** Undefined: nothing yet. */
+  readonly inUse: () => InUse | undefined;
+  readonly env: Environment;
   /** @throws if it cannot be read just now */
   readonly readText: (path: string) => string;
+  /** Keys are to be read again. */
   readonly onChange: () => void;
+  /** @param kept the model goes on with the key that it has */
+  readonly onProblem: (model: string, error: SecretError, kept: boolean) => void;
 }
 
 export class SecretFiles {
   readonly #options: SecretFilesOptions;
-  /** Undefined: it could not be read yet. */
-  readonly #seen = new Map<string, string | undefined>();
+  /** By model, what was said of its file last, until that can be read again. */
+  readonly #said = new Map<string, string>();
 
   constructor(options: SecretFilesOptions) {
     this.#options = options;
-    this.#read();
   }
 
-  /** Calls back if a file holds something else than the last time it could be read, or can be read at last. */
+  /** For a configuration that is to be used. @returns undefined if there is none, and none of that file is in use */
+  key(model: string, ref: SecretRef): string | undefined {
+    this.#said.delete(model);
+    return this.#read(model, ref) ?? this.#known(ref);
+  }
+
+  /** Calls back if a file holds another key than the one in use. */
   look(): void {
-    if (this.#read()) this.#options.onChange();
-  }
-
-  /** @returns whether one that was looked at before has changed */
-  #read(): boolean {
-    let changed = false;
-    for (const { path, ref } of references(this.#options.config())) {
-      // Redis reads its own at each connection.
-      if (!path.startsWith('models.') || !('file' in ref)) continue;
-      const text = this.#textOf(ref.file);
-      const before = this.#seen.get(ref.file);
-      // One that is gone for a moment keeps what it held.
-      if (this.#seen.has(ref.file) && text !== undefined && text !== before) changed = true;
-      this.#seen.set(ref.file, text ?? before);
+    const used = this.#options.inUse();
+    if (used === undefined) return;
+    let differs = false;
+    for (const [name, { apiKey }] of Object.entries(used.config.models)) {
+      if (apiKey === undefined || !('file' in apiKey)) continue;
+      const key = this.#read(name, apiKey);
+      if (key !== undefined && key !== used.keys.get(name)) differs = true;
     }
-    return changed;
+    if (differs) this.#options.onChange();
   }
 
-  #textOf(path: string): string | undefined {
+  #read(model: string, ref: SecretRef): string | undefined {
+    const { env, readText, onProblem } = this.#options;
     try {
-      return this.#options.readText(path);
-    } catch {
-      // It is being replaced, or is not there yet: the log said so when the configuration was read.
+      const key = resolveKey(ref, env, readText);
+      this.#said.delete(model);
+      return key;
+    } catch (error) {
+      if (!(error instanceof SecretError)) throw error;
+      // Once, not at each look.
+      if (this.#said.get(model) !== error.message) onProblem(model, error, this.#known(ref) !== undefined);
+      this.#said.set(model, error.message);
       return undefined;
     }
+  }
+
+  /** By its file, never by its model alone: an edit may send the model elsewhere. */
+  #known(ref: SecretRef): string | undefined {
+    const used = this.#options.inUse();
+    if (used === undefined || !('file' in ref)) return undefined;
+    for (const [name, { apiKey }] of Object.entries(used.config.models)) {
+      const key = apiKey !== undefined && 'file' in apiKey && apiKey.file === ref.file ? used.keys.get(name) : undefined;
+      if (key !== undefined) return key;
+    }
+    return undefined;
   }
 }
