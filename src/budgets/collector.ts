@@ -52,6 +52,11 @@ export class Collector {
     if (question) question.settled ??= { actual, report };
   }
 
+  /** How many are not decided. */
+  get size(): number {
+    return this.#turns.reduce((sum, { questions }) => sum + questions.length, 0);
+  }
+
   /** Resolves when all that was asked is decided. */
   async idle(): Promise<void> {
     while (this.#turns.length > 0) await Promise.allSettled(this.#turns.map(({ decided }) => decided));

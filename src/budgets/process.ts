@@ -63,6 +63,7 @@ export function createProcessBudgets({ window, clock: given, timers = realTimers
       const now = clock();
       return Promise.resolve({ levels: usage(model, budgets, now), health: health(model, models, now) });
     },
+    unsettled: () => model.reservations.size,
     state: () => state,
     close(): Promise<void> {
       cancel?.();

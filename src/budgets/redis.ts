@@ -158,6 +158,10 @@ export class RedisBudgets implements Budgets {
     }
   }
 
+  unsettled(): number {
+    return this.#collector.size + this.#ledger.live.size;
+  }
+
   state(): BudgetsState {
     const up = this.#link.isUp;
     return { mode: 'redis', up, degraded: !up || !this.#homecoming.isOver, pods: this.#pods, lastError: this.#link.lastError };

@@ -126,6 +126,8 @@ export interface Budgets {
    */
   follow(id: string, soFar: () => Actual): void;
   usage(subjects: Subjects): Promise<Usage>;
+  /** How many reservations are asked for or held. */
+  unsettled(): number;
   state(): BudgetsState;
   /** Waits for settles under way, then lets go of the store. */
   close(): Promise<void>;

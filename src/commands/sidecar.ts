@@ -115,7 +115,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       if (engine === undefined || before === undefined) return;
       // In the order of the edits, whichever engine is ready first; and not before there is one to replace.
       replaced = Promise.all([engine, replaced]).then(
-        ([made]) => budgets!.replace(made, before.config.policy.deadline),
+        ([made]) => budgets!.replace(made),
         (error: Error) => log.error({ reason: error.message }, 'the new redis settings cannot be used; the old ones stay'),
       );
     },
@@ -133,7 +133,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     (text) => keeper.take(text),
     (error) => keeper.fail(error),
   );
-  budgets = new BudgetsHolder(await engineFor(keeper.runtime().config));
+  budgets = new BudgetsHolder(await engineFor(keeper.runtime().config), { now: timer.now });
   opened.resolve();
   const lookingAtKeys = setInterval(() => keys.look(), options.keyFilesMs ?? KEY_FILES_MS).unref();
 

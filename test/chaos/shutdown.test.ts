@@ -127,18 +127,28 @@ describeWithRedis('under 20 running streams', () => {
   });
 
   /** Its streams have ended, on the Redis settings of before the edit. */
-  async function editRedisUnderStreams(): Promise<void> {
-    sidecar = await start();
+  async function editRedisUnderStreams(of: (given: string) => string = (given) => given): Promise<void> {
+    sidecar = await startSidecar({ config: await files.write('spillway.yaml', of(text(redis))), env: envFor(redis) });
     const running = await streams(sidecar, agent);
-    await files.write('spillway.yaml', text(redis).replace('"timeout": "900ms"', '"timeout": "899ms"'));
+    await files.write('spillway.yaml', of(text(redis)).replace('"timeout": "900ms"', '"timeout": "899ms"'));
     await until('the edit is in force', () => sidecar.logs().filter((line) => line['msg'] === 'configuration applied').length === 2);
     expect(failures([await chat(sidecar.url, { model: 'quick' })])).toEqual([]);
     sidecar.kill('SIGTERM');
     expect(failures(await Promise.all(running))).toEqual([]);
   }
 
-  test('budgets taken before an edit of the redis section are settled where they were taken', async () => {
-    await editRedisUnderStreams();
+  /** All calls together are given less time than the groups' own have. */
+  const shortForAll = (given: string): string => {
+    const { groups, ...rest } = JSON.parse(given) as { groups: Record<string, object> };
+    const longer = Object.entries(groups).map(([name, group]) => [name, { ...group, policy: { deadline: '1m' } }]);
+    return JSON.stringify({ ...rest, groups: Object.fromEntries(longer), policy: { deadline: '50ms' } }, undefined, 2);
+  };
+
+  test.each([
+    ['', undefined],
+    [', also by a group whose deadline is longer than that of all', shortForAll],
+  ])('budgets taken before an edit of the redis section are settled where they were taken%s', async (_, of) => {
+    await editRedisUnderStreams(of);
     const slow = simulator.log.filter(({ model }) => model === 'slow');
     const settled = { requests: STREAMS, tokens: used(slow), concurrency: 0 };
     await until('settled', async () => JSON.stringify(await usage(other)) === JSON.stringify(settled));

@@ -82,6 +82,20 @@ describeWithRedis('budgets in Redis', () => {
     expect((await b.reserve('three', chain(tokens, slot(1)))).chosen).toBe(0);
   });
 
+  test('unsettled is what is asked for or held, and nothing once all is settled', async () => {
+    const budgets = await pod('a');
+    const counts = [budgets.unsettled()];
+    const decisions = ['one', 'two', 'full'].map((id) => budgets.reserve(id, chain(slot(2))));
+    counts.push(budgets.unsettled());
+    await Promise.all(decisions);
+    counts.push(budgets.unsettled());
+    for (const id of ['one', 'full', 'two']) {
+      budgets.settle(id, {});
+      counts.push(budgets.unsettled());
+    }
+    expect(counts).toEqual([0, 3, 2, 1, 1, 0]);
+  });
+
   test('a settle that comes before the answer is not lost, and is the only one', async () => {
     const budgets = await pod('a');
     const decision = budgets.reserve('one', chain(ask(10, 5), slot(1)));

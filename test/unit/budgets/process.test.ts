@@ -36,7 +36,9 @@ test('budgets of one process answer at once and do not speak of Redis', async ()
   expect(budgets.reserve('would', one, { enforce: false }).would).toEqual({ dimension: 'requests', waitMs });
   now += waitMs;
   expect(budgets.reserve('two', one).chosen).toBe(0);
+  expect(budgets.unsettled()).toBe(3);
   budgets.settle('two', { requests: 0 });
+  expect(budgets.unsettled()).toBe(2);
   const { levels, health } = await budgets.usage(subjects(ask('requests', 1)));
   expect(levels.get('a')).toMatchObject([{ used: 0 }]);
   expect(health.get('m')).toEqual({ circuit: 'closed', cooldownMs: 0 });
