@@ -19,15 +19,19 @@ export function outageOf(durationMs: number): Outage {
   return { fromMs, toMs: fromMs + Math.min(LONG_MS, durationMs * 0.06) };
 }
 
+/** So many failures open the breaker (scene.ts): on a busy machine they may come later than planned, and must be seen. */
+const FAILURES = 3;
+
 /** @returns a function to be called again and again with the time since the start */
-export function stageOutage({ fromMs, toMs }: Outage, { faults }: Simulator, story: Story): (at: number) => void {
+export function stageOutage({ fromMs, toMs }: Outage, { faults, log }: Simulator, story: Story): (at: number) => void {
+  const failures = (): number => log.filter(({ model, status }) => model === PROD.primary && status === 503).length;
   let state: 'before' | 'during' | 'after' = 'before';
   return (at) => {
     if (state === 'before' && at >= fromMs) {
       state = 'during';
       faults.add({ model: PROD.primary, status: 503, body: OVERLOADED, count: Infinity });
       story.tell(at, `now the provider of ${PROD.primary} is made to fail: each call gets a 503`, 'bold');
-    } else if (state === 'during' && at >= toMs) {
+    } else if (state === 'during' && at >= toMs && failures() >= FAILURES) {
       state = 'after';
       faults.clear();
       story.tell(at, `the provider of ${PROD.primary} is well again`, 'bold');
