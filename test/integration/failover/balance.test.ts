@@ -63,13 +63,13 @@ describe('shares', () => {
   });
 
   test('lowest-latency: a model that falls silent is slow, not quick as it was', async () => {
-    const stack = await pair({ balance: 'lowest-latency' }, { policy: { timeouts: { firstToken: '3s' }, breaker: { failures: 1000 } } });
-    stack.sim.faults.add({ model: 'sim-b', firstTokenMs: 25, count: Infinity });
+    const stack = await pair({ balance: 'lowest-latency' }, { policy: { timeouts: { firstToken: '4s' }, breaker: { failures: 1000 } } });
+    stack.sim.faults.add({ model: 'sim-b', firstTokenMs: 150, count: Infinity });
     await Promise.all(Array.from({ length: 12 }, () => send(stack, 1, true)));
     await send(stack, 3, true);
     stack.sim.faults.add({ model: 'sim-a', hang: true, count: Infinity });
     const before = share(stack);
-    // By what the one time-out took, weighed with the time since the last: near 300 ms, so that the other may be late, too.
+    // By what the one time-out took, weighed with the time since the last: near 500 ms, so that the other may be late, too.
     await send(stack, 6, true);
     expect(share(stack) - before).toBeLessThanOrEqual(2);
   });
