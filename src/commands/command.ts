@@ -5,7 +5,7 @@ export interface Io {
   stdout(text: string): void;
   stderr(text: string): void;
   stdin(): Promise<string>;
-  /** Aborted by SIGTERM or SIGINT: finish and return. */
+  /** Aborted by SIGTERM, SIGINT or SIGHUP: finish and return. */
   readonly signal: AbortSignal;
   /** Hears of errors that nobody caught. Before anyone asks for it, such an error ends the process. */
   onUncaught(told: (error: unknown) => void): void;
