@@ -20,7 +20,9 @@ export function inCluster(env: Environment, directory = env['SPILLWAY_SERVICE_AC
   const read = (name: string): Promise<string> => readFile(join(directory, name), 'utf8');
   return {
     async link() {
-      const [token, ca] = await Promise.all([read('token'), read('ca.crt')]);
+      // One after the other: where both are missing, the same one is named each time.
+      const token = await read('token');
+      const ca = await read('ca.crt');
       const { dispatcher, destroy } = ownDispatcher(ca);
       return { server, headers: { authorization: `Bearer ${token.trim()}` }, dispatcher, close: (reason = new Error('closed')) => destroy(reason) };
     },
